@@ -1,0 +1,96 @@
+"""Posteriors for algorithmic progress: how fast is it improving, and how sure are we?
+
+Names are imported when they are first used, so that ``import effbayes`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from effbayes.analysis import Analysis, load, sample
+    from effbayes.dataset import Series, read_series, read_table, validate_table
+    from effbayes.diagnostics import Diagnostics
+    from effbayes.domains import (
+        domain_names,
+        load_domain,
+        load_series,
+        published_claims,
+        reference_rates,
+    )
+    from effbayes.errors import (
+        DataError,
+        DeviceError,
+        EffbayesError,
+        Fault,
+        RunFileError,
+        UsageError,
+    )
+    from effbayes.inference.nuts import SamplerSettings
+    from effbayes.models.loglinear import Priors
+    from effbayes.types import Estimate
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Analysis": "analysis",
+    "DataError": "errors",
+    "DeviceError": "errors",
+    "Diagnostics": "diagnostics",
+    "EffbayesError": "errors",
+    "Estimate": "types",
+    "Fault": "errors",
+    "Priors": "models.loglinear",
+    "RunFileError": "errors",
+    "SamplerSettings": "inference.nuts",
+    "Series": "dataset",
+    "UsageError": "errors",
+    "domain_names": "domains",
+    "load": "analysis",
+    "load_domain": "domains",
+    "load_series": "domains",
+    "published_claims": "domains",
+    "read_series": "dataset",
+    "read_table": "dataset",
+    "reference_rates": "domains",
+    "sample": "analysis",
+    "validate_table": "dataset",
+}
+
+__all__ = [
+    "Analysis",
+    "DataError",
+    "DeviceError",
+    "Diagnostics",
+    "EffbayesError",
+    "Estimate",
+    "Fault",
+    "Priors",
+    "RunFileError",
+    "SamplerSettings",
+    "Series",
+    "UsageError",
+    "domain_names",
+    "load",
+    "load_domain",
+    "load_series",
+    "published_claims",
+    "read_series",
+    "read_table",
+    "reference_rates",
+    "sample",
+    "validate_table",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'effbayes' has no attribute {name!r}")
+    value = getattr(import_module(f"effbayes.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

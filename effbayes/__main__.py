@@ -1,0 +1,5 @@
+"""``python -m effbayes``."""
+
+from effbayes.cli.app import main
+
+main()

@@ -1,0 +1,419 @@
+"""The main path on one page: fit, diagnose, summarize."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from effbayes import posterior as post
+from effbayes import provenance
+from effbayes.dataset.series import Series
+from effbayes.diagnostics import Chains, Diagnostics, diagnose
+from effbayes.domains import reference_rates
+from effbayes.errors import UsageError
+from effbayes.posterior import Interval
+from effbayes.trend import factor, rate_per_year
+from effbayes.types import Estimate, IntervalKind, PriorName
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from effbayes.inference.nuts import Progress
+    from effbayes.models.contract import Data, Model
+    from effbayes.models.loglinear import Priors
+
+MODELS = ("loglinear",)
+FACTOR_KINDS = ("trend", "predictive", "observed")
+PRIOR_DRAWS = 1000
+POINTWISE_LIMIT = 2**26
+"""Draws times rows past which pointwise groups (8 bytes each) are left out of the tree."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Analysis:
+    """A series, the posterior of its trend, and the verdict on the sampler.
+
+    Attributes
+    ----------
+    series
+        The table, and which rows were used.
+    draws
+        Posterior draws by name, dims (chain, draw).
+    noise
+        Two deviations of a new system from the trend per draw, in doublings; dims (chain, draw, 2).
+    stats
+        Sampler statistics by ArviZ's names, dims (chain, draw).
+    settings
+        Model, priors and sampler: everything that decides the draws, JSON-ready.
+    made_by
+        Versions, device and digests.
+    """
+
+    series: Series
+    draws: Mapping[str, Chains]
+    noise: Chains
+    stats: Mapping[str, Chains]
+    settings: Mapping[str, Any]
+    made_by: Mapping[str, Any]
+    build_tree: Callable[[Analysis], xr.DataTree] = field(repr=False)
+
+    @cached_property
+    def diagnostics(self) -> Diagnostics:
+        """Figures and verdict for every quantity that is reported."""
+        years = post.years_between(*self._ends)
+        quantities = {name: self.draws[name] for name in ("rate", *self.settings["parameters"])}
+        quantities["predictive factor"] = (
+            self.draws["rate"] * years + self.noise[..., 1] - self.noise[..., 0]
+        )
+        return diagnose(quantities, self.stats)
+
+    @property
+    def verdict(self) -> Diagnostics:
+        """``str(fit.verdict)`` is "ok", or the reasons why not."""
+        return self.diagnostics
+
+    @cached_property
+    def posterior(self) -> xr.DataTree:
+        """Every group of ArviZ's schema; any ArviZ function takes it."""
+        return self.build_tree(self)
+
+    def rate(self, ci: float = 0.95, kind: IntervalKind = "eti") -> Estimate:
+        """Rate of progress in doublings per year."""
+        return post.estimate(self.draws["rate"], Interval(ci, kind).check())
+
+    def doubling_time(
+        self, unit: str = "months", ci: float = 0.95, kind: IntervalKind = "eti"
+    ) -> Estimate:
+        """Doubling time of efficiency.
+
+        Parameters
+        ----------
+        unit
+            ``"months"``, ``"years"`` or ``"days"``.
+        ci, kind
+            Probability of the credible interval; equal-tailed or highest-density.
+        """
+        scales = {"months": 1.0, "years": 1.0 / 12.0, "days": 365.25 / 12.0}
+        if unit not in scales:
+            raise UsageError(f"unit {unit!r} is not one of {', '.join(scales)}")
+        months = post.doubling_time(self.draws["rate"], Interval(ci, kind).check())
+        ends = (None if x is None else x * scales[unit] for x in months[:3])
+        return Estimate(*ends, months.note)
+
+    def efficiency_factor(
+        self, start: str, end: str, kind: str = "trend", ci: float = 0.95,
+        interval: IntervalKind = "eti",
+    ) -> Estimate:
+        """How many times less the same level costs at `end` than at `start`.
+
+        Parameters
+        ----------
+        start, end
+            ISO dates, or labels of rows.
+        kind
+            ``"trend"`` (the line), ``"predictive"`` (a new system at each date) or ``"observed"``
+            (two rows of the table with their measurement error).
+        ci, interval
+            Probability and kind of the credible interval.
+        """
+        chosen = Interval(ci, interval).check()
+        if kind not in FACTOR_KINDS:
+            raise UsageError(f"kind {kind!r} is not one of {', '.join(FACTOR_KINDS)}")
+        if kind == "observed":
+            return self._observed_factor(start, end, chosen)
+        years = post.years_between(self._date(start), self._date(end))
+        if kind == "trend":
+            return post.trend_factor(self.draws["rate"], years, chosen)
+        return post.predictive_factor(self.draws["rate"], self.noise, years, chosen)
+
+    def prob_faster_than(self, reference: str | float) -> float:
+        """Posterior probability of a shorter doubling time than a reference.
+
+        Parameters
+        ----------
+        reference
+            Name of a reference rate such as ``"moore"``, or a doubling time in months.
+        """
+        if isinstance(reference, str):
+            known = {rate.name: rate.doubling_time_months for rate in reference_rates()}
+            if reference not in known:
+                raise UsageError(f"no reference rate {reference!r}; there are {', '.join(known)}")
+            reference = known[reference]
+        if not reference > 0:
+            raise UsageError(f"a doubling time of {reference} months, must be > 0")
+        return post.prob_faster(self.draws["rate"], rate_per_year(reference))
+
+    def level(self, date: str, ci: float = 0.95) -> Estimate:
+        """Trend's value at a date, in the series' unit."""
+        years = post.years_between(self._origin, self._date(date))
+        sign = -1.0 if self.series.direction == "falling" else 1.0
+        log2 = post.estimate(
+            self.draws["alpha"] + sign * self.draws["rate"] * years, Interval(ci).check()
+        )
+        return Estimate(*(None if x is None else 2.0**x for x in log2[:3]))
+
+    def summary(self, ci: float = 0.95, kind: IntervalKind = "eti") -> dict[str, Any]:
+        """Everything reported, as the JSON of `effbayes sample` has it."""
+        interval = Interval(ci, kind).check()
+        series, start, end = self.series, *(str(date) for date in self._ends)
+        years = post.years_between(*self._ends)
+        rate = self.draws["rate"]
+        per_year = post.estimate(factor(rate, 1.0), interval)
+        factors = {
+            name: post.as_dict(self.efficiency_factor(start, end, name, ci, kind))
+            for name in FACTOR_KINDS
+        }
+        return {
+            "schema": "effbayes.summary/1",
+            "domain": series.domain or None,
+            "series": series.name,
+            "model": self.settings["model"],
+            "prior": self.settings["prior"],
+            "n_obs": series.n_obs,
+            "n_table": series.n_table,
+            "rows": series.rows,
+            "span": [start, end],
+            "unit": series.unit,
+            "direction": series.direction,
+            "published": series.published,
+            "ci": {"prob": ci, "kind": kind},
+            "doubling_time_months": post.as_dict(self.doubling_time("months", ci, kind)),
+            "rate_per_year": {
+                **post.as_dict(self.rate(ci, kind)), **_moments(rate),
+            },
+            "factor_per_year": post.as_dict(per_year),
+            "efficiency_factor": {"from": start, "to": end, **factors},
+            "prob_progress": float(np.mean(rate > 0.0)),
+            "references": [
+                {
+                    "name": reference.name,
+                    "doubling_time_months": reference.doubling_time_months,
+                    "factor": float(factor(rate_per_year(reference.doubling_time_months), years)),
+                    "prob_faster": self.prob_faster_than(reference.doubling_time_months),
+                }
+                for reference in reference_rates()
+            ],
+            "parameters": self._parameters(interval),
+            "diagnostics": self._diagnostics_dict(),
+            "sampler": dict(self.settings["sampler"]),
+            "notes": [*series.remarks, *self.notes],
+            "provenance": dict(self.made_by),
+        }
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know to read the numbers: above all, what the prior contributes."""
+        return post.prior_notes(self.series.n_obs, self.draws, self.settings)
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the run to a file, whole or not at all.
+
+        Raises
+        ------
+        RunFileError
+            The file exists and `force` is False, or cannot be written.
+        """
+        from effbayes import store  # noqa: PLC0415 - xarray and HDF5 are slow to import
+
+        store.save(self.posterior, path, force=force)
+
+    @property
+    def _origin(self) -> np.datetime64:
+        """Mean date of the rows used, to the second: where the model's time is zero."""
+        used = self.series.date[self.series.used]
+        days = (used - np.datetime64("1970-01-01")).astype(np.float64).mean()
+        return np.datetime64("1970-01-01T00:00:00") + np.timedelta64(round(days * 86400), "s")
+
+    @property
+    def _ends(self) -> tuple[np.datetime64, np.datetime64]:
+        dates = self.series.date[self.series.used]
+        return dates.min(), dates.max()
+
+    def _date(self, text: str) -> np.datetime64:
+        """An ISO date, or the date of the row of that label."""
+        row = self._row_of_label(text)
+        if row is not None:
+            return self.series.date[row]
+        try:
+            date = np.datetime64(text, "D")
+        except ValueError:
+            date = np.datetime64("NaT")
+        if np.isnat(date):
+            raise UsageError(
+                f"{text!r} is neither an ISO date nor the label of a row of {self.series.id}"
+            )
+        return date
+
+    def _row_of_label(self, text: str) -> int | None:
+        rows = [i for i, label in enumerate(self.series.label) if label and label == text]
+        return rows[0] if rows else None
+
+    def _row(self, text: str) -> int | None:
+        """The row of a label; or the best row of a date, a used one before others."""
+        row = self._row_of_label(text)
+        if row is not None:
+            return row
+        rows = np.flatnonzero(self.series.date == self._date(text))
+        if not len(rows):
+            return None
+        sign = 1.0 if self.series.direction == "falling" else -1.0
+        value = np.where(np.isnan(self.series.value), np.inf, sign * self.series.value)
+        order = np.lexsort((value[rows], ~self.series.used[rows]))
+        return int(rows[order[0]])
+
+    def _observed_factor(self, start: str, end: str, interval: Interval) -> Estimate:
+        rows = self._row(start), self._row(end)
+        for row, text in zip(rows, (start, end), strict=True):
+            if row is None:
+                return Estimate(None, None, None, f"the table has no system of {text}")
+        seed = np.random.SeedSequence([self.settings["sampler"]["seed"], *map(int, rows)])
+        rng = np.random.default_rng(seed)
+        return post.observed_factor(self.series, *map(int, rows), interval, rng)
+
+    def _parameters(self, interval: Interval) -> dict[str, Any]:
+        figures = self.diagnostics.quantities
+        return {
+            name: {
+                **post.as_dict(post.estimate(self.draws[name], interval)), **asdict(figures[name]),
+            }
+            for name in self.settings["parameters"]
+        }
+
+    def _diagnostics_dict(self) -> dict[str, Any]:
+        shown = self.diagnostics.as_dict()
+        shown.pop("quantities")
+        return {name: _strict(value) for name, value in shown.items()}
+
+
+def sample(
+    series: Series,
+    model: str = "loglinear",
+    *,
+    prior: PriorName | Priors = "default",
+    robust: bool = False,
+    seed: int = 0,
+    platform: str | None = None,
+    progress: Progress | None = None,
+    **sampler: Any,
+) -> Analysis:
+    """Fit a model to a series with NUTS, and diagnose the run.
+
+    Parameters
+    ----------
+    series
+        From `load_domain` or `read_series`.
+    model
+        ``"loglinear"``.
+    prior
+        ``"default"``, ``"signed"`` or ``"reference"``, or a `Priors` value.
+    robust
+        Student's t noise in place of normal.
+    seed
+        The same seed gives the same draws, bit for bit, on the same machine.
+    platform
+        ``"cpu"``, ``"gpu"`` or ``"tpu"``; None is JAX's own choice.
+    progress
+        Called with steps done and steps in all, after every chunk of steps.
+    **sampler
+        Fields of `effbayes.SamplerSettings`: warmup, draws, chains, target_accept,
+        max_tree_depth.
+
+    Returns
+    -------
+    Analysis
+        Look at `Analysis.verdict` first.
+
+    Raises
+    ------
+    UsageError, DataError, DeviceError
+        Before anything is sampled.
+    """
+    # Imported here: the package's name, its help and its tables must not wait for JAX.
+    from effbayes import runtime  # noqa: PLC0415
+    from effbayes.inference import nuts, predictive  # noqa: PLC0415
+    from effbayes.models import contract, loglinear  # noqa: PLC0415
+
+    if model not in MODELS:
+        raise UsageError(f"no model {model!r}; there are {', '.join(MODELS)}")
+    unknown = set(sampler) - set(nuts.SamplerSettings.__dataclass_fields__)
+    if unknown:
+        raise UsageError(f"no sampler setting {', '.join(sorted(unknown))}")
+    settings = nuts.SamplerSettings(**sampler)
+    priors = prior if isinstance(prior, loglinear.Priors) else loglinear.Priors(kind=prior)
+    fitted = loglinear.make_model(series, priors, robust=robust)
+    data = contract.data_from_series(series)
+
+    with runtime.on_device(platform) as device:
+        keys = runtime.split_key(seed)
+        draws = nuts.run_nuts(fitted, data, keys["chains"], settings, progress)
+        noise = predictive.system_noise(fitted, keys["noise"], draws.values)
+        name = f"{device.platform}:{device.device_kind}"
+
+    described = {
+        **fitted.describe(),
+        "prior": fitted.prior_name,
+        "parameters": list(fitted.parameters),
+        "sampler": {"method": "nuts", **asdict(settings), "seed": seed},
+    }
+    made_by = {
+        **provenance.versions(),
+        "device": name,
+        "x64": True,
+        "data_sha256": provenance.data_digest(series),
+    }
+    return Analysis(
+        series=series, draws=draws.values, noise=noise, stats=draws.stats,
+        settings=described, made_by=made_by,
+        build_tree=lambda analysis: _build_tree(analysis, fitted, data, platform),
+    )
+
+
+def load(path: str | Path) -> Analysis:
+    """Read a run that `Analysis.save` wrote.
+
+    Raises
+    ------
+    RunFileError
+        The file is missing, is not a run of effbayes, or was changed since it was written.
+    """
+    from effbayes import store  # noqa: PLC0415 - xarray and HDF5 are slow to import
+
+    parts, tree = store.load_parts(path)
+    return Analysis(**parts, build_tree=lambda _: tree)
+
+
+def _build_tree(
+    analysis: Analysis, model: Model, data: Data, platform: str | None
+) -> xr.DataTree:
+    """Label a run, with what follows from its draws unless that would fill the memory."""
+    from effbayes import runtime, tree  # noqa: PLC0415
+    from effbayes.inference import predictive  # noqa: PLC0415
+
+    with runtime.on_device(platform):
+        keys = runtime.split_key(analysis.settings["sampler"]["seed"])
+        elements = analysis.draws["rate"].size * len(data.y)
+        pointwise = None
+        if elements <= POINTWISE_LIMIT:
+            pointwise = predictive.pointwise(model, keys["predictive"], analysis.draws, data)
+        prior = predictive.prior_draws(model, keys["prior"], data, PRIOR_DRAWS)
+    return tree.build(
+        series=analysis.series, draws=analysis.draws, noise=analysis.noise, stats=analysis.stats,
+        about={"settings": analysis.settings, "made_by": analysis.made_by},
+        pointwise=pointwise, prior=prior,
+    )
+
+
+def _moments(rate: Chains) -> dict[str, float]:
+    from effbayes.diagnostics import mcse_mean  # noqa: PLC0415
+
+    return {"mean": float(rate.mean()), "sd": float(rate.std(ddof=1)), "mcse": mcse_mean(rate)}
+
+
+def _strict(value: Any) -> Any:
+    """Null in place of NaN: the JSON is strict."""
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,20 @@
+"""Aliases for arrays with their dims, checked at run time by the tests; importing this imports JAX."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from jax import Array
+from jaxtyping import Bool, Float, Int, Key
+
+Elements: TypeAlias = Float[Array, "..."]
+"""Floats of any shape, elementwise."""
+
+Scalar: TypeAlias = Float[Array, ""]
+Position: TypeAlias = Float[Array, "dim"]
+"""A point in a sampler's unconstrained space."""
+
+PerObs: TypeAlias = Float[Array, "obs"]
+PerObsMask: TypeAlias = Bool[Array, "obs"]
+Count: TypeAlias = Int[Array, ""]
+RandomKey: TypeAlias = Key[Array, ""]

@@ -1,0 +1,75 @@
+"""The Typer app, and the one place where an error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+import effbayes
+from effbayes.cli import doctor, runs, sampling, tables
+from effbayes.errors import EffbayesError
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+app = typer.Typer(
+    name="effbayes",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=(
+        "How fast is it improving, and how sure are we? Posteriors for doubling times and "
+        "efficiency factors."
+    ),
+    epilog=(
+        "Exit codes: 0 ok; 2 usage; 3 bad data; 4 bad or damaged run file; 5 the sampler did not "
+        "converge; 6 no such device; 130 interrupted."
+    ),
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"effbayes {effbayes.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
+
+app.command("domains")(tables.domains)
+app.command("sample")(sampling.sample)
+app.command("summarize")(runs.summarize)
+app.command("diagnose")(runs.diagnose)
+app.command("factor")(runs.factor)
+app.command("validate")(tables.validate)
+app.command("doctor")(doctor.doctor)
+
+
+def main() -> NoReturn:
+    """Run the command line and end the process with its exit code."""
+    try:
+        app()
+    except EffbayesError as error:
+        typer.echo(f"effbayes: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("effbayes: interrupted", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # The reader has gone; keep the interpreter from complaining while it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(BROKEN_PIPE)
+    sys.exit(0)

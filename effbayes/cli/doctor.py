@@ -1,0 +1,31 @@
+"""``effbayes doctor``: what a bug report needs."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from typing import Any
+
+from effbayes.cli import options, output, render
+
+
+def doctor(json: options.Json = False) -> None:
+    """Versions, devices, precision and data folder: for bug reports."""
+    document = {"schema": "effbayes.doctor/1", **_facts()}
+    if json:
+        output.write_json(document)
+    else:
+        render.facts(document)
+
+
+def _facts() -> dict[str, Any]:
+    from effbayes import domains, provenance, runtime  # noqa: PLC0415 - keeps --help fast
+
+    return {
+        "python": sys.version.split()[0],
+        "system": platform.platform(),
+        "versions": provenance.versions(),
+        "devices": runtime.device_names(),
+        "x64": runtime.has_double_precision(),
+        "data_folder": str(domains.data_folder()),
+    }

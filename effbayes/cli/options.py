@@ -1,0 +1,84 @@
+"""Options that several commands share, with their help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from effbayes.errors import UsageError
+
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="FIELD=NAME",
+        help="The table's own name of a field: --column 'value=Training compute (FLOP)'. Repeat.",
+    ),
+]
+Direction = Annotated[
+    str | None,
+    typer.Option(help="falling (a cost, the default) or rising (a score).", metavar="falling|rising"),
+]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        metavar="all|frontier|EXPR",
+        help="Rows to use: all, the record-setting ones, or an expression over the columns.",
+    ),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(help="Columns and dates of a public table: openai-efficiency or epoch-models."),
+]
+DateFormat = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FORMAT", help="How dates are written, such as %d/%m/%Y; 'excel' for serial numbers."
+    ),
+]
+Unit = Annotated[str, typer.Option(help="Unit of the value, for display.")]
+SeriesName = Annotated[
+    str | None, typer.Option("--series", help="One series of the domain or table.")
+]
+Ci = Annotated[float, typer.Option("--ci", help="Probability of the credible interval.")]
+Kind = Annotated[
+    str, typer.Option("--interval", metavar="eti|hdi", help="Equal-tailed or highest-density.")
+]
+Json = Annotated[bool, typer.Option("--json", help="One strict JSON document on stdout.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run file written by sample --out.")]
+
+
+def column_mapping(pairs: Sequence[str] | None) -> dict[str, str]:
+    """Parse repeated ``FIELD=NAME``.
+
+    Raises
+    ------
+    UsageError
+        A pair lacks its ``=`` or a side, or names a field twice.
+    """
+    mapping: dict[str, str] = {}
+    for pair in pairs or ():
+        field, mark, name = pair.partition("=")
+        field = field.strip()
+        if not mark or not field or not name:
+            raise UsageError(f"--column {pair!r} is not of the form FIELD=NAME")
+        if field in mapping:
+            raise UsageError(f"--column names the field {field} twice")
+        mapping[field] = name
+    return mapping
+
+
+def direction(text: str | None) -> str:
+    """``falling`` unless something else is asked for.
+
+    Raises
+    ------
+    UsageError
+        It is neither ``falling`` nor ``rising``.
+    """
+    if text not in {None, "falling", "rising"}:
+        raise UsageError(f"--direction {text!r} is not one of falling, rising")
+    return text or "falling"

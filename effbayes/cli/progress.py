@@ -1,0 +1,72 @@
+"""Live progress on stderr, when that is a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+class Reporter:
+    """One bar per series, moved after every chunk of steps.
+
+    Parameters
+    ----------
+    n_series
+        How many series will be fitted.
+    quiet
+        Show nothing, also on a terminal.
+    """
+
+    def __init__(self, n_series: int, *, quiet: bool) -> None:
+        self._n_series = n_series
+        self._shown = not quiet and sys.stderr.isatty()
+        self._progress: Progress | None = None
+
+    def __enter__(self) -> Self:
+        if self._shown:
+            from rich.console import Console  # noqa: PLC0415 - not needed without a terminal
+            from rich.progress import (  # noqa: PLC0415
+                BarColumn,
+                Progress,
+                TextColumn,
+                TimeElapsedColumn,
+                TimeRemainingColumn,
+            )
+
+            self._progress = Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                TextColumn("{task.fields[state]}"),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def start(self, name: str) -> Callable[[int, int], None] | None:
+        """Begin a bar; returns what the sampler calls after each chunk, or None."""
+        if self._progress is None:
+            return None
+        progress = self._progress
+        task: TaskID = progress.add_task(name, total=None, state="compiling")
+
+        def report(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total, state=f"{done}/{total} steps")
+
+        return report

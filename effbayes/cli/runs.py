@@ -1,0 +1,73 @@
+"""``summarize``, ``diagnose`` and ``factor``: a run that was kept."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from effbayes.cli import options, output, render
+from effbayes.cli.sampling import NOT_CONVERGED
+
+
+def summarize(
+    run: options.Run, ci: options.Ci = 0.95, interval: options.Kind = "eti", json: options.Json = False
+) -> None:
+    """Numbers of a run."""
+    from effbayes.analysis import load  # noqa: PLC0415 - keeps --help fast
+
+    fit = load(run)
+    summary = fit.summary(ci, interval)  # type: ignore[arg-type]
+    if json:
+        output.write_json(summary)
+    else:
+        render.summaries([summary])
+    if not fit.verdict.ok:
+        raise typer.Exit(NOT_CONVERGED)
+
+
+def diagnose(run: options.Run, json: options.Json = False) -> None:
+    """Verdict on the sampler, with R-hat and effective sample size of every quantity."""
+    from effbayes.analysis import load  # noqa: PLC0415 - keeps --help fast
+
+    fit = load(run)
+    if json:
+        output.write_json({"schema": "effbayes.diagnostics/1", **fit.verdict.as_dict()})
+    else:
+        render.diagnostics(fit.series.id, fit.verdict)
+    if not fit.verdict.ok:
+        raise typer.Exit(NOT_CONVERGED)
+
+
+def factor(
+    run: options.Run,
+    start: Annotated[str, typer.Option("--from", metavar="DATE", help="ISO date, or a row's label.")],
+    end: Annotated[str, typer.Option("--to", metavar="DATE", help="ISO date, or a row's label.")],
+    ci: options.Ci = 0.95,
+    interval: options.Kind = "eti",
+    json: options.Json = False,
+) -> None:
+    """Efficiency factor between two dates: of the trend, of new systems, and as observed."""
+    from effbayes.analysis import FACTOR_KINDS, load  # noqa: PLC0415 - keeps --help fast
+    from effbayes.posterior import as_dict  # noqa: PLC0415
+
+    fit = load(run)
+    factors = {
+        kind: as_dict(fit.efficiency_factor(start, end, kind, ci, interval))  # type: ignore[arg-type]
+        for kind in FACTOR_KINDS
+    }
+    document = {
+        "schema": "effbayes.factor/1",
+        "series": fit.series.name,
+        "from": start,
+        "to": end,
+        "ci": {"prob": ci, "kind": interval},
+        "efficiency_factor": factors,
+        "verdict": fit.verdict.verdict,
+    }
+    if json:
+        output.write_json(document)
+    else:
+        render.factors(document)
+    if not fit.verdict.ok:
+        raise typer.Exit(NOT_CONVERGED)

@@ -1,0 +1,160 @@
+"""``effbayes sample``: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from effbayes.cli import options, output, render
+from effbayes.cli.progress import Reporter
+from effbayes.errors import UsageError
+
+if TYPE_CHECKING:
+    from effbayes.analysis import Analysis
+    from effbayes.dataset import Series
+
+NOT_CONVERGED = 5
+ALL_DOMAINS = "all"
+
+
+def sample(
+    domain: Annotated[
+        str | None, typer.Option(help="A shipped domain (see effbayes domains), or all.")
+    ] = None,
+    series: options.SeriesName = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Your own table in place of a domain.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Model of the trend.")] = "loglinear",
+    prior: Annotated[str, typer.Option(metavar="default|signed|reference")] = "default",
+    robust: Annotated[bool, typer.Option("--robust", help="Student's t noise.")] = False,
+    published: Annotated[
+        bool, typer.Option("--published", help="Figures as published, before corrections.")
+    ] = False,
+    point_values: Annotated[
+        bool, typer.Option("--point-values", help="Ignore bounds (interval censoring).")
+    ] = False,
+    column: options.Columns = None,
+    direction: options.Direction = None,
+    where: options.Where = None,
+    preset: options.Preset = None,
+    date_format: options.DateFormat = None,
+    unit: options.Unit = "",
+    warmup: Annotated[int | None, typer.Option(help="Steps that adapt, per chain.")] = None,
+    draws: Annotated[int | None, typer.Option(help="Draws kept, per chain.")] = None,
+    chains: Annotated[int | None, typer.Option(help="Chains.")] = None,
+    target_accept: Annotated[float | None, typer.Option(help="Target acceptance.")] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same draws.")] = 0,
+    ci: options.Ci = 0.95,
+    interval: options.Kind = "eti",
+    platform: Annotated[str | None, typer.Option(metavar="cpu|gpu|tpu")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="RUN.nc", help="Keep the run.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file of --out.")] = False,
+    json: options.Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Sample the posterior of a trend: doubling time, efficiency factor, and how sure we are."""
+    if (domain is None) == (data is None):
+        raise UsageError("give either --domain NAME or --data FILE.csv")
+    table: dict[str, Any] = {
+        "--column": column, "--direction": direction, "--preset": preset,
+        "--date-format": date_format, "--unit": unit,
+    }
+    if data is None:
+        given = [name for name, value in table.items() if value]
+        if given:
+            raise UsageError(f"{', '.join(given)} describe a table of your own: add --data FILE.csv")
+        chosen = _shipped(str(domain), series, where, published=published)
+    else:
+        chosen = _own(data, series, where, table, published=published)
+    if point_values:
+        chosen = [one.without_bounds() for one in chosen]
+    _require_one_for_file(out, chosen, force=force)
+    sampler = {"warmup": warmup, "draws": draws, "chains": chains, "target_accept": target_accept}
+    fits = _fit(
+        chosen, quiet=quiet or json, model=model, prior=prior, robust=robust, seed=seed,
+        platform=platform, **{name: x for name, x in sampler.items() if x is not None},
+    ) if _interval_is_sound(ci, interval) else []
+    summaries = [fit.summary(ci, interval) for fit in fits]
+    if out is not None:
+        fits[0].save(out, force=force)
+    if json:
+        output.write_json(
+            summaries[0] if len(summaries) == 1
+            else {"schema": "effbayes.summaries/1", "summaries": summaries}
+        )
+    else:
+        render.summaries(summaries)
+    if not all(fit.verdict.ok for fit in fits):
+        raise typer.Exit(NOT_CONVERGED)
+
+
+def _shipped(
+    domain: str, series: str | None, where: str | None, *, published: bool
+) -> list[Series]:
+    from effbayes import domains  # noqa: PLC0415 - keeps --help fast
+
+    names = domains.domain_names() if domain == ALL_DOMAINS else (domain,)
+    found = [
+        one
+        for name in names
+        for one in domains.load_domain(name, published=published, where=where).values()
+    ]
+    if series is None:
+        return found
+    named = [one for one in found if one.name == series]
+    if not named:
+        raise UsageError(
+            f"no series {series!r} in domain {domain}; there are "
+            f"{', '.join(one.name for one in found)}"
+        )
+    return named
+
+
+def _own(
+    data: Path, series: str | None, where: str | None, table: dict[str, Any], *, published: bool
+) -> list[Series]:
+    from effbayes.dataset import read_table  # noqa: PLC0415 - keeps --help fast
+
+    found = read_table(
+        data,
+        columns=options.column_mapping(table["--column"]) or None,
+        direction=options.direction(table["--direction"]),
+        unit=table["--unit"],
+        where=where,
+        preset=table["--preset"],
+        date_format=table["--date-format"],
+        series=series,
+        published=published,
+    )
+    return list(found.values())
+
+
+def _require_one_for_file(out: Path | None, chosen: list[Series], *, force: bool) -> None:
+    """Fail before sampling where the result could not be kept after it."""
+    if out is None:
+        return
+    if len(chosen) > 1:
+        names = ", ".join(one.name for one in chosen)
+        raise UsageError(f"--out keeps one series: add --series with one of {names}")
+    from effbayes.store import require_free  # noqa: PLC0415 - keeps --help fast
+
+    require_free(out, force=force)
+
+
+def _interval_is_sound(ci: float, kind: str) -> bool:
+    from effbayes.posterior import Interval  # noqa: PLC0415 - keeps --help fast
+
+    return bool(Interval(ci, kind).check())  # type: ignore[arg-type]
+
+
+def _fit(chosen: list[Series], *, quiet: bool, **settings: Any) -> list[Analysis]:
+    from effbayes.analysis import sample as fit  # noqa: PLC0415 - keeps --help fast
+
+    fits = []
+    with Reporter(len(chosen), quiet=quiet) as reporter:
+        for one in chosen:
+            fits.append(fit(one, progress=reporter.start(one.id), **settings))
+    return fits

@@ -1,0 +1,179 @@
+"""A series: the observed cost of reaching one fixed level of performance, frozen and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from effbayes.errors import DataError, Fault
+from effbayes.types import Direction, Rows
+
+DAYS_PER_YEAR = 365.25
+
+FloatColumn = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Series:
+    """Observations of one cost (or score), in the order of the table.
+
+    Every column has dims (row,). Values are checked where a table is read
+    (`effbayes.dataset.read_table`), so the floors above do not ask again.
+
+    Attributes
+    ----------
+    name, domain, unit
+        Names for people; `unit` is the unit of `value`.
+    direction
+        ``"falling"`` (a cost: progress makes it smaller) or ``"rising"`` (a score).
+    rows
+        What `used` was chosen by: ``"all"``, ``"frontier"`` or the expression given.
+    label, source, note
+        Provenance of each row.
+    date : datetime64[D]
+        Date, or the centre of a coarser one.
+    date_sd_days
+        Standard deviation of the date in days; a coarser date has width / sqrt(12).
+    value
+        Point value in `unit`, > 0; NaN where only bounds are known.
+    value_low, value_high
+        Bounds of an interval-censored value, NaN where there is none.
+    value_sd
+        Standard deviation of log2(value), in doublings.
+    frontier
+        Whether the row set a record.
+    used
+        Which rows the log-linear model is fitted to.
+    """
+
+    name: str
+    domain: str
+    unit: str
+    direction: Direction
+    label: tuple[str, ...]
+    date: NDArray[np.datetime64]
+    date_sd_days: FloatColumn
+    value: FloatColumn
+    value_low: FloatColumn
+    value_high: FloatColumn
+    value_sd: FloatColumn
+    frontier: NDArray[np.bool_]
+    used: NDArray[np.bool_]
+    rows: Rows | str = "all"
+    source: tuple[str, ...] = ()
+    note: tuple[str, ...] = ()
+    title: str = ""
+    published: bool = False
+    remarks: tuple[str, ...] = field(default=())
+    """Things about the table that its reader should be told (one sentence each)."""
+
+    def __post_init__(self) -> None:
+        n = len(self.label)
+        if not self.source:
+            object.__setattr__(self, "source", ("",) * n)
+        if not self.note:
+            object.__setattr__(self, "note", ("",) * n)
+        for name in ARRAY_COLUMNS:
+            column = np.array(getattr(self, name), dtype=ARRAY_COLUMNS[name])
+            if column.shape != (n,):
+                raise ValueError(f"{name} has shape {column.shape}, the table has {n} rows")
+            column.flags.writeable = False
+            object.__setattr__(self, name, column)
+
+    @property
+    def n_table(self) -> int:
+        """Number of rows of the table."""
+        return len(self.label)
+
+    @property
+    def n_obs(self) -> int:
+        """Number of rows that the log-linear model is fitted to."""
+        return int(self.used.sum())
+
+    @property
+    def id(self) -> str:
+        """Domain and name in one word, as messages show it."""
+        return f"{self.domain}/{self.name}" if self.domain else self.name
+
+    @property
+    def span(self) -> tuple[str, str]:
+        """First and last ISO date of the rows used."""
+        dates = self.date[self.used]
+        return str(dates.min()), str(dates.max())
+
+    @property
+    def has_bounds(self) -> bool:
+        """Whether any row is interval-censored."""
+        return bool(np.any(np.isfinite(self.value_low) | np.isfinite(self.value_high)))
+
+    def select(self, used: NDArray[np.bool_] | Sequence[bool], rows: str) -> Self:
+        """The same table with other rows used; `rows` says in words which.
+
+        Raises
+        ------
+        DataError
+            Fewer than two rows, or two distinct dates, would be left.
+        """
+        chosen = replace(self, used=np.asarray(used, dtype=bool), rows=rows)
+        chosen.require_trend()
+        return chosen
+
+    def where(self, rows: Rows) -> Self:
+        """The same table, fitted to all rows or to the record-setting ones."""
+        used = self.frontier if rows == "frontier" else np.ones(self.n_table, dtype=bool)
+        return self.select(used, rows)
+
+    def without_bounds(self) -> Self:
+        """The same table with its point values alone: interval censoring is dropped.
+
+        Raises
+        ------
+        DataError
+            A row has bounds and no point value.
+        """
+        missing = [i for i in range(self.n_table) if not np.isfinite(self.value[i])]
+        if missing:
+            faults = [
+                Fault("has bounds and no point value", "give a value or keep the bounds",
+                      row=self.label[i] or i, column="value")
+                for i in missing
+            ]
+            raise DataError(f"{self.id}: not every row has a point value", faults)
+        none = np.full(self.n_table, np.nan)
+        return replace(self, value_low=none, value_high=none)
+
+    def require_trend(self) -> None:
+        """Refuse a table that cannot have a trend.
+
+        Raises
+        ------
+        DataError
+            Fewer than two rows, or fewer than two distinct dates, are used.
+        """
+        n = self.n_obs
+        if n < 2:
+            raise DataError(
+                f"{self.id}: a trend needs at least two observations, {n} of "
+                f"{self.n_table} rows are used"
+            )
+        if len(np.unique(self.date[self.used])) < 2:
+            raise DataError(
+                f"{self.id}: a trend needs at least two distinct dates, all {n} observations "
+                f"are of {self.span[0]}"
+            )
+
+
+ARRAY_COLUMNS: dict[str, str] = {
+    "date": "datetime64[D]",
+    "date_sd_days": "float64",
+    "value": "float64",
+    "value_low": "float64",
+    "value_high": "float64",
+    "value_sd": "float64",
+    "frontier": "bool",
+    "used": "bool",
+}

@@ -1,0 +1,185 @@
+"""What every model is to the floors above: pure functions of arrays, and how a series becomes arrays.
+
+A model knows three spaces: the *position* that a sampler moves in (a flat unconstrained vector),
+the *parameters* of the NumPyro model, and the *quantities* common to all models (``rate``,
+``doubling_time``, ``level``). The floors above ask only for what `Model` names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from effbayes.arrays import PerObs, PerObsMask, Position, RandomKey, Scalar
+from effbayes.dataset.series import DAYS_PER_YEAR, Series
+
+Parameters = Mapping[str, Array]
+
+
+class Data(NamedTuple):
+    """One series as a model sees it, padded to a bucket of rows so that programs are shared.
+
+    Rows with ``mask`` False are padding and count for nothing. Times are years from the mean date
+    of the rows used; values are log2 of the series' unit.
+    """
+
+    t: PerObs
+    y: PerObs
+    """log2 of the point value; the middle of the bounds where there is none."""
+    low: PerObs
+    high: PerObs
+    """log2 of the bounds, -inf and inf where there is none; both infinite for an exact row."""
+    value_sd: PerObs
+    date_sd: PerObs
+    """Standard deviation of the date in years."""
+    mask: PerObsMask
+    y_mean: Scalar
+    slope_sign: Scalar
+    """-1 where progress makes the value fall, 1 where it makes it rise."""
+    rate_guess: Scalar
+    sigma_guess: Scalar
+
+
+class Model(Protocol):
+    """The contract; implementations are frozen, hashable values (a program is compiled per value).
+
+    Attributes
+    ----------
+    name, prior_name
+        As the command line names them.
+    parameters
+        Names of the reported scalar quantities, in the order they are shown.
+    """
+
+    name: str
+
+    @property
+    def prior_name(self) -> str: ...
+
+    @property
+    def parameters(self) -> tuple[str, ...]: ...
+
+    def log_density(self, position: Position, data: Data) -> Scalar:
+        """Log of the joint density of data and position, Jacobian included."""
+
+    def constrain(self, position: Position, data: Data) -> dict[str, Scalar]:
+        """Parameters and quantities at a position."""
+
+    def initial(self, key: RandomKey, data: Data) -> Position:
+        """A random starting position at which the log density is finite."""
+
+    def log_prior(self, values: Parameters, data: Data) -> Scalar:
+        """Log prior density of the parameters, up to a constant where it is improper."""
+
+    def log_likelihood(self, values: Parameters, data: Data) -> PerObs:
+        """Pointwise log-likelihood; zero for padding."""
+
+    def predict(self, key: RandomKey, values: Parameters, data: Data) -> PerObs:
+        """A new log2 value at each row's date, with noise and the row's own measurement error."""
+
+    def noise(self, key: RandomKey, values: Parameters, shape: tuple[int, ...]) -> Array:
+        """Draws of a system's deviation from the trend, in doublings."""
+
+    def prior_draw(self, key: RandomKey, data: Data) -> dict[str, Scalar] | None:
+        """One draw of parameters and quantities from the prior; None where it is improper."""
+
+    def check(self, series: Series) -> None:
+        """Refuse a series for which the posterior does not exist."""
+
+    def describe(self) -> dict[str, Any]:
+        """Settings and priors, for provenance."""
+
+
+SMALLEST_BUCKET = 8
+
+
+def bucket_size(n: int) -> int:
+    """Rows that a series of `n` is padded to: the next power of two, at least eight."""
+    return max(SMALLEST_BUCKET, 1 << (n - 1).bit_length())
+
+
+def data_from_series(series: Series) -> Data:
+    """The rows of a series that its model uses, as arrays.
+
+    Parameters
+    ----------
+    series
+        Checked series; `Series.used` chooses the rows.
+
+    Returns
+    -------
+    Data
+        NumPy float64 arrays with dims (obs,), padded to `bucket_size`.
+    """
+    used = series.used
+    days = (series.date[used] - np.datetime64("1970-01-01")).astype(np.float64)
+    t = (days - days.mean()) / DAYS_PER_YEAR
+    low, high, y = _log2_values(series)
+    value_sd = series.value_sd[used]
+    date_sd = series.date_sd_days[used] / DAYS_PER_YEAR
+    sign = -1.0 if series.direction == "falling" else 1.0
+
+    slope, intercept = np.polyfit(t, y, 1)
+    residual = y - intercept - slope * t
+    spread = float(np.sqrt(np.sum(residual**2) / max(len(y) - 2, 1)))
+    columns = {
+        "t": (t, 0.0),
+        "y": (y, 0.0),
+        "low": (low, -np.inf),
+        "high": (high, np.inf),
+        "value_sd": (value_sd, 0.0),
+        "date_sd": (date_sd, 0.0),
+        "mask": (np.ones(len(y), dtype=bool), False),
+    }
+    size = bucket_size(len(y))
+    padded = {name: _pad(column, size, fill) for name, (column, fill) in columns.items()}
+    return Data(
+        **padded,
+        y_mean=np.float64(y.mean()),
+        slope_sign=np.float64(sign),
+        rate_guess=np.float64(sign * slope),
+        sigma_guess=np.float64(np.sqrt(spread**2 + 0.05**2)),
+    )
+
+
+def is_censored(data: Data) -> Any:
+    """Which rows are known only to lie between bounds; dims (obs,)."""
+    return jnp.isfinite(data.low) | jnp.isfinite(data.high)
+
+
+def mean_of_trend(alpha: Any, rate: Any, data: Data) -> Any:
+    """Trend at each row: ``alpha + slope_sign * rate * t``, in log2 of the unit."""
+    return alpha + data.slope_sign * rate * data.t
+
+
+def draws_of(model: Model, key: RandomKey, data: Data, number: int) -> dict[str, Array] | None:
+    """Independent draws from the prior, dims (draw,) each; None where the prior is improper."""
+    if model.prior_draw(key, data) is None:
+        return None
+    keys = jax.random.split(key, number)
+    return jax.vmap(lambda k: model.prior_draw(k, data))(keys)
+
+
+def _log2_values(series: Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    used = series.used
+    low = np.where(np.isnan(series.value_low), 0.0, series.value_low)[used]
+    high = np.where(np.isnan(series.value_high), np.inf, series.value_high)[used]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_low, log_high = np.log2(low), np.log2(high)
+        middle = 0.5 * (log_low + log_high)
+    one_bound = np.where(np.isinf(log_low), log_high, log_low)
+    centre = np.where(np.isfinite(middle), middle, one_bound)
+    value = series.value[used]
+    y = np.where(np.isnan(value), centre, np.log2(np.where(np.isnan(value), 1.0, value)))
+    return log_low, log_high, y
+
+
+def _pad(column: np.ndarray, size: int, fill: float) -> np.ndarray:
+    padded = np.full(size, fill, dtype=column.dtype)
+    padded[: len(column)] = column
+    return padded

@@ -1,0 +1,382 @@
+r"""The log-linear trend, the default model.
+
+.. math::
+
+    y_i \sim \mathrm{Normal}(\alpha - r t_i,\ s_i), \qquad
+    s_i^2 = \sigma^2 + \mathrm{value\_sd}_i^2 + (r\,\mathrm{date\_sd}_i)^2
+
+with y = log2(value), t in years, r in doublings of efficiency per year (for a rising series the
+sign of r turns). Robust noise is Student's t with the same scale. A row known only to lie between
+bounds contributes the probability of that interval.
+
+The sampler does not move in (alpha, r, sigma): at a small sigma the trend is known sharply and at a
+large one hardly at all, a funnel that costs divergences with two or three points. It moves in
+coordinates whitened given sigma by weighted least squares, in which the posterior of the first two
+is close to standard normal whatever sigma is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+from jax import Array
+from numpyro.distributions import constraints
+from numpyro.infer.util import log_density as numpyro_log_density
+
+from effbayes.arrays import PerObs, Position, RandomKey, Scalar
+from effbayes.dataset.series import Series
+from effbayes.errors import DataError, UsageError
+from effbayes.models.censoring import (
+    log_density_student_t,
+    log_interval_normal,
+    log_interval_student_t,
+)
+from effbayes.models.contract import Data, Parameters, is_censored, mean_of_trend
+from effbayes.models.propriety import require_proper
+from effbayes.trend import MONTHS_PER_YEAR, doubling_time_months, rate_per_year
+from effbayes.types import PriorName
+
+
+@dataclass(frozen=True)
+class Priors:
+    """Priors of the log-linear model.
+
+    Attributes
+    ----------
+    kind
+        ``"default"`` assumes progress: the doubling time is log-normal. ``"signed"`` does not: the
+        rate is normal around zero. ``"reference"`` is flat in (alpha, r, log sigma).
+    alpha_sd
+        Standard deviation of alpha around the mean of y, in doublings.
+    doubling_time_median, doubling_time_sdlog
+        Median in months and standard deviation of the logarithm (kind "default").
+    rate_sd
+        Standard deviation of the rate in doublings per year (kind "signed").
+    sigma_scale
+        Scale of the half-normal of sigma, in doublings.
+    nu_shape, nu_rate
+        Gamma prior of the degrees of freedom, for robust noise.
+    """
+
+    kind: PriorName = "default"
+    alpha_sd: float = 10.0
+    doubling_time_median: float = 18.0
+    doubling_time_sdlog: float = 1.2
+    rate_sd: float = 2.0
+    sigma_scale: float = 1.0
+    nu_shape: float = 2.0
+    nu_rate: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.kind not in {"default", "signed", "reference"}:
+            raise UsageError(f"prior {self.kind!r} is not one of default, signed, reference")
+        wrong = [
+            f"{name} = {value}" for name, value in asdict(self).items()
+            if name != "kind" and not (np.isfinite(value) and value > 0)
+        ]
+        if wrong:
+            raise UsageError(f"priors must be finite and > 0: {', '.join(wrong)}")
+
+
+@dataclass(frozen=True)
+class LogLinear:
+    """The log-linear trend as a `effbayes.models.contract.Model`.
+
+    Parameters
+    ----------
+    priors
+        Prior distributions.
+    robust
+        Student's t noise in place of normal.
+    censored
+        Whether any row has bounds; False leaves that arithmetic out of the program.
+    """
+
+    priors: Priors = field(default_factory=Priors)
+    robust: bool = False
+    censored: bool = True
+    name: str = "loglinear"
+
+    @property
+    def prior_name(self) -> str:
+        """Kind of prior, as the command line names it."""
+        return self.priors.kind
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Scalar parameters beside the rate, in the order they are shown."""
+        return ("alpha", "sigma", "nu") if self.robust else ("alpha", "sigma")
+
+    def program(self, data: Data) -> None:
+        """The NumPyro model: sites alpha, doubling_time or rate, sigma, (nu,) y."""
+        priors, flat = self.priors, self.priors.kind == "reference"
+        if flat:
+            alpha = numpyro.sample("alpha", _flat(constraints.real))
+        else:
+            alpha = numpyro.sample("alpha", dist.Normal(data.y_mean, priors.alpha_sd))
+        if priors.kind == "default":
+            prior = dist.LogNormal(
+                jnp.log(priors.doubling_time_median), priors.doubling_time_sdlog
+            )
+            rate = rate_per_year(numpyro.sample("doubling_time", prior))
+        else:
+            rate = numpyro.sample(
+                "rate", _flat(constraints.real) if flat else dist.Normal(0.0, priors.rate_sd)
+            )
+        if flat:
+            sigma = numpyro.sample("sigma", _flat(constraints.positive))
+            numpyro.factor("flat_in_log_sigma", -jnp.log(sigma))
+        else:
+            sigma = numpyro.sample("sigma", dist.HalfNormal(priors.sigma_scale))
+        nu = numpyro.sample("nu", dist.Gamma(priors.nu_shape, priors.nu_rate)) if self.robust else None
+        observed = Observed(data, alpha, rate, sigma, nu, censored=self.censored)
+        with numpyro.plate("obs", data.y.shape[0]), numpyro.handlers.mask(mask=data.mask):
+            numpyro.sample("y", observed, obs=data.y)
+
+    def log_density(self, position: Position, data: Data) -> Scalar:
+        """Log joint density at a position of the whitened space, Jacobian included."""
+        values, log_jacobian = self._unwhiten(position, data)
+        return self._joint(values, data) + log_jacobian
+
+    def constrain(self, position: Position, data: Data) -> dict[str, Scalar]:
+        """Parameters, rate and, where progress is assumed, doubling time at a position."""
+        return self._unwhiten(position, data)[0]
+
+    def initial(self, key: RandomKey, data: Data) -> Position:
+        """A start near the least-squares trend, jittered."""
+        size = 4 if self.robust else 3
+        jitter = 0.3 * jax.random.normal(key, (size,))
+        guess = data.sigma_guess
+        if self.priors.kind != "reference":
+            # The half-normal prior pulls a large residual spread down to about its square root.
+            guess = jnp.where(guess > 1.0, jnp.sqrt(guess), guess)
+        centre = [0.0, 0.0, _softplus_inverse(guess), 0.0][:size]
+        return jnp.array(centre) + jitter
+
+    def log_prior(self, values: Parameters, data: Data) -> Scalar:
+        """Log prior density of (alpha, doubling time or rate, sigma, nu)."""
+        joint = self._joint(values, data)
+        return joint - jnp.sum(self.log_likelihood(values, data))
+
+    def log_likelihood(self, values: Parameters, data: Data) -> PerObs:
+        """Pointwise log-likelihood; zero for padding."""
+        observed = self._observed(values, data)
+        return jnp.where(data.mask, observed.log_prob(data.y), 0.0)
+
+    def predict(self, key: RandomKey, values: Parameters, data: Data) -> PerObs:
+        """A replicated log2 value at each row."""
+        return self._observed(values, data).sample(key)
+
+    def noise(self, key: RandomKey, values: Parameters, shape: tuple[int, ...]) -> Array:
+        """Deviation of a new system from the trend, in doublings."""
+        if self.robust:
+            return values["sigma"] * jax.random.t(key, values["nu"], shape)
+        return values["sigma"] * jax.random.normal(key, shape)
+
+    def prior_draw(self, key: RandomKey, data: Data) -> dict[str, Scalar] | None:
+        """Parameters and rate drawn from the prior; None for the improper reference prior."""
+        if self.priors.kind == "reference":
+            return None
+        seeded = numpyro.handlers.seed(self.program, key)
+        trace = numpyro.handlers.trace(seeded).get_trace(data)
+        names = [*self.parameters, "doubling_time", "rate"]
+        values = {name: trace[name]["value"] for name in names if name in trace}
+        if "doubling_time" in values:
+            values["rate"] = rate_per_year(values["doubling_time"])
+        return values
+
+    def check(self, series: Series) -> None:
+        """Refuse a series for which the posterior is improper.
+
+        Raises
+        ------
+        DataError
+            The rows lie on one line, or are too few for the reference prior.
+        """
+        require_proper(series, flat_prior=self.priors.kind == "reference")
+
+    def describe(self) -> dict[str, Any]:
+        """Name, noise and priors."""
+        noise = "student_t" if self.robust else "normal"
+        return {"model": self.name, "noise": noise, "priors": asdict(self.priors)}
+
+    def _joint(self, values: Parameters, data: Data) -> Scalar:
+        sites = dict(values)
+        if self.priors.kind == "default":
+            sites.setdefault("doubling_time", doubling_time_months(sites["rate"]))
+        return numpyro_log_density(self.program, (data,), {}, sites)[0]
+
+    def _observed(self, values: Parameters, data: Data) -> Observed:
+        return Observed(
+            data, values["alpha"], values["rate"], values["sigma"], values.get("nu"),
+            censored=self.censored,
+        )
+
+    def _unwhiten(self, position: Position, data: Data) -> tuple[dict[str, Scalar], Scalar]:
+        """Parameters at a position and the log Jacobian of the map to the NumPyro sites."""
+        # Softplus, not exp: a half-normal's right tail stays a parabola, no cliff to diverge at.
+        sigma = jax.nn.softplus(position[2])
+        fit = least_squares(sigma, data)
+        values: dict[str, Scalar] = {"sigma": sigma}
+        log_jacobian = jax.nn.log_sigmoid(position[2])
+        if self.priors.kind == "default":
+            log_time, log_scale = self._log_doubling_time(position[1], fit)
+            values["doubling_time"] = jnp.exp(log_time)
+            values["rate"] = rate_per_year(values["doubling_time"])
+            log_jacobian += log_time + log_scale
+        else:
+            flat = self.priors.kind == "reference"
+            precision = 0.0 if flat else self.priors.rate_sd**-2
+            centre, scale = _combine(fit.rate, fit.rate_precision, 0.0, precision)
+            values["rate"] = centre + scale * position[1]
+            log_jacobian += jnp.log(scale)
+        precision = 0.0 if self.priors.kind == "reference" else self.priors.alpha_sd**-2
+        level = fit.level - data.slope_sign * values["rate"] * fit.time
+        centre, scale = _combine(level, fit.weight, data.y_mean, precision)
+        values["alpha"] = centre + scale * position[0]
+        log_jacobian += jnp.log(scale)
+        if self.robust:
+            values["nu"] = _NU_SCALE * jax.nn.softplus(position[3])
+            log_jacobian += jax.nn.log_sigmoid(position[3])
+        return values, log_jacobian
+
+    def _log_doubling_time(self, z: Scalar, fit: LeastSquares) -> tuple[Scalar, Scalar]:
+        """Log of the doubling time at the whitened coordinate z, and the log of its scale."""
+        # A positive stand-in for the least-squares rate, which it tends to when that is sharp.
+        variance = 1.0 / fit.rate_precision
+        rate = 0.5 * (fit.rate + jnp.sqrt(fit.rate**2 + 4.0 * variance))
+        priors = self.priors
+        centre, scale = _combine(
+            jnp.log(MONTHS_PER_YEAR / rate),
+            rate**2 * fit.rate_precision,
+            jnp.log(priors.doubling_time_median),
+            priors.doubling_time_sdlog**-2,
+        )
+        return centre + scale * z, jnp.log(scale)
+
+
+class LeastSquares(NamedTuple):
+    """Weighted least squares of the trend, given sigma."""
+
+    rate: Scalar
+    rate_precision: Scalar
+    time: Scalar
+    """Weighted mean of t, at which level and rate are independent."""
+    level: Scalar
+    """Weighted mean of y there."""
+    weight: Scalar
+
+
+def least_squares(sigma: Scalar, data: Data) -> LeastSquares:
+    """Fit the trend with each row's variance given sigma; only scales the sampler's space.
+
+    One-sided rows carry no weight; two-sided bounds count as their middle with the variance of a
+    uniform. A floor keeps a series of one-sided rows alone from dividing by zero.
+    """
+    width = data.high - data.low
+    two_sided = jnp.isfinite(data.low) & jnp.isfinite(data.high)
+    one_sided = jnp.isfinite(data.low) ^ jnp.isfinite(data.high)
+    middle = jnp.where(two_sided, 0.5 * (data.low + data.high), data.y)
+    extra = jnp.where(two_sided, jnp.where(two_sided, width, 0.0) ** 2 / 12.0, 0.0)
+    variance = sigma**2 + data.value_sd**2 + (data.rate_guess * data.date_sd) ** 2 + extra
+    w = jnp.where(data.mask & ~one_sided, 1.0 / variance, 0.0)
+    weight = jnp.sum(w) + _FLOOR
+    time = jnp.sum(w * data.t) / weight
+    level = jnp.sum(w * middle) / weight
+    precision = jnp.sum(w * (data.t - time) ** 2) + _FLOOR
+    slope = jnp.sum(w * (data.t - time) * (middle - level)) / precision
+    return LeastSquares(data.slope_sign * slope, precision, time, level, weight)
+
+
+class Observed(dist.Distribution):
+    """Distribution of the log2 values given the trend: exact rows and interval-censored ones.
+
+    Parameters
+    ----------
+    data
+        The rows; bounds are part of the distribution, not of the value.
+    alpha, rate, sigma, nu
+        Parameters; `nu` None means normal noise.
+    censored
+        False where no row has bounds.
+    """
+
+    support = constraints.real_vector
+
+    def __init__(
+        self,
+        data: Data,
+        alpha: Scalar,
+        rate: Scalar,
+        sigma: Scalar,
+        nu: Scalar | None,
+        *,
+        censored: bool,
+    ) -> None:
+        self.data, self.nu, self.censored = data, nu, censored
+        self.loc = mean_of_trend(alpha, rate, data)
+        self.scale = jnp.sqrt(sigma**2 + data.value_sd**2 + (rate * data.date_sd) ** 2)
+        super().__init__(batch_shape=jnp.shape(self.loc))
+
+    def log_prob(self, value: PerObs) -> PerObs:
+        """Log-density of exact rows, log-probability of the interval for censored ones."""
+        z = (value - self.loc) / self.scale
+        if self.nu is None:
+            exact = -0.5 * (z**2 + jnp.log(2.0 * jnp.pi)) - jnp.log(self.scale)
+        else:
+            exact = log_density_student_t(z, self.nu) - jnp.log(self.scale)
+        if not self.censored:
+            return exact
+        inside = is_censored(self.data)
+        low = jnp.where(inside, self._standardized(self.data.low), -1.0)
+        high = jnp.where(inside, self._standardized(self.data.high), 1.0)
+        if self.nu is None:
+            interval = log_interval_normal(low, high)
+        else:
+            interval = log_interval_student_t(low, high, self.nu)
+        return jnp.where(inside, interval, exact)
+
+    def _standardized(self, bound: PerObs) -> PerObs:
+        """Bounds in units of the noise; an infinite one stays so, with a gradient of zero."""
+        finite = jnp.isfinite(bound)
+        return jnp.where(finite, (jnp.where(finite, bound, 0.0) - self.loc) / self.scale, bound)
+
+    def sample(self, key: RandomKey, sample_shape: tuple[int, ...] = ()) -> Array:
+        """New log2 values, uncensored."""
+        shape = sample_shape + self.batch_shape
+        if self.nu is None:
+            return self.loc + self.scale * jax.random.normal(key, shape)
+        return self.loc + self.scale * jax.random.t(key, self.nu, shape)
+
+
+def make_model(series: Series, priors: Priors, *, robust: bool) -> LogLinear:
+    """The model value for a series, checked against it."""
+    bounded = np.isfinite(series.value_low) | np.isfinite(series.value_high)
+    model = LogLinear(priors=priors, robust=robust, censored=bool(np.any(bounded & series.used)))
+    model.check(series)
+    return model
+
+
+_FLOOR = 1e-12
+_NU_SCALE = 10.0
+
+
+def _softplus_inverse(value: Scalar) -> Scalar:
+    return value + jnp.log(-jnp.expm1(-value))
+
+
+def _flat(support: Any) -> dist.Distribution:
+    return dist.ImproperUniform(support, (), ())
+
+
+def _combine(a: Any, precision_a: Any, b: Any, precision_b: Any) -> tuple[Any, Any]:
+    """Mean and standard deviation of the product of two normal densities."""
+    precision = precision_a + precision_b
+    return (precision_a * a + precision_b * b) / precision, precision**-0.5

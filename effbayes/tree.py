@@ -1,0 +1,160 @@
+"""A run as an `xarray.DataTree` in ArviZ's schema, and back to plain arrays.
+
+Beside ArviZ's groups there are ``table`` (the whole table, also the rows not used) and
+``system_noise`` (deviations of new systems, from which predictive factors follow). What netCDF
+attributes cannot hold (None, booleans, mappings) travels as one JSON string.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from effbayes import provenance
+from effbayes.dataset.series import ARRAY_COLUMNS, Series
+
+if TYPE_CHECKING:
+    from effbayes.inference.predictive import Pointwise
+
+RUN_SCHEMA = "effbayes.run/1"
+ATTRIBUTE = "effbayes"
+UNITS = {
+    "rate": "doublings per year",
+    "doubling_time": "months",
+    "alpha": "log2 of the series' unit",
+    "sigma": "doublings",
+    "nu": "1",
+}
+_TEXT_COLUMNS = ("label", "source", "note")
+_SERIES_FIELDS = ("name", "domain", "unit", "direction", "rows", "title", "published", "remarks")
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def build(
+    *,
+    series: Series,
+    draws: Arrays,
+    noise: np.ndarray,
+    stats: Arrays,
+    about: Mapping[str, Any],
+    pointwise: Pointwise | None,
+    prior: tuple[Arrays, np.ndarray] | None,
+) -> xr.DataTree:
+    """Label the arrays of a run.
+
+    Parameters
+    ----------
+    series
+        The table; `used` rows are the obs.
+    draws, stats
+        Dims (chain, draw).
+    noise
+        Dims (chain, draw, system).
+    about
+        Settings and provenance, JSON-ready.
+    pointwise, prior
+        From `effbayes.inference.predictive`; None where left out.
+    """
+    rows = np.flatnonzero(series.used)
+    obs = {"obs": rows}
+    groups = {
+        "posterior": _dataset(draws, ("chain", "draw")),
+        "sample_stats": _dataset(stats, ("chain", "draw")),
+        "system_noise": _dataset({"noise": noise}, ("chain", "draw", "system")),
+        "observed_data": _dataset({"y": _log2_value(series)[rows]}, ("obs",), obs),
+        "constant_data": _constant_data(series, rows),
+        "table": _table(series),
+    }
+    if pointwise is not None:
+        per_obs = ("chain", "draw", "obs")
+        groups["log_likelihood"] = _dataset({"y": pointwise.log_likelihood}, per_obs, obs)
+        groups["log_prior"] = _dataset({"log_prior": pointwise.log_prior}, ("chain", "draw"))
+        groups["posterior_predictive"] = _dataset({"y": pointwise.predictive}, per_obs, obs)
+    if prior is not None:
+        parameters = {name: x[None] for name, x in prior[0].items()}
+        groups["prior"] = _dataset(parameters, ("chain", "draw"))
+        groups["prior_predictive"] = _dataset({"y": prior[1][None]}, ("chain", "draw", "obs"), obs)
+    made_by = about["made_by"]
+    for name in ("posterior", "sample_stats", "prior"):
+        if name in groups:
+            groups[name].attrs.update(
+                inference_library="numpyro", inference_library_version=made_by["numpyro"]
+            )
+    tree = xr.DataTree.from_dict(groups)
+    fields = {name: getattr(series, name) for name in _SERIES_FIELDS}
+    content = {"schema": RUN_SCHEMA, **about, "series": {**fields, "id": series.id}}
+    tree.attrs[ATTRIBUTE] = json.dumps(content, allow_nan=False)
+    tree.attrs["created_at"] = provenance.now()
+    tree.attrs["creation_library"] = "effbayes"
+    tree.attrs["creation_library_version"] = made_by["effbayes"]
+    return tree
+
+
+def parts(tree: xr.DataTree) -> dict[str, Any]:
+    """Series, arrays and settings of a run that `build` labelled.
+
+    Raises
+    ------
+    KeyError, ValueError, TypeError
+        The tree was not built here.
+    """
+    content = json.loads(tree.attrs[ATTRIBUTE])
+    if content["schema"] != RUN_SCHEMA:
+        raise ValueError(f"schema {content['schema']!r}, this version reads {RUN_SCHEMA!r}")
+    table = tree["table"].to_dataset()
+    fields = {name: content["series"][name] for name in _SERIES_FIELDS}
+    fields["remarks"] = tuple(fields["remarks"])
+    columns = {name: table[name].to_numpy() for name in ARRAY_COLUMNS}
+    texts = {name: tuple(str(x) for x in table[name].to_numpy()) for name in _TEXT_COLUMNS}
+    return {
+        "series": Series(**fields, **columns, **texts),
+        "draws": _arrays(tree["posterior"].to_dataset()),
+        "noise": tree["system_noise"]["noise"].to_numpy(),
+        "stats": _arrays(tree["sample_stats"].to_dataset()),
+        "settings": content["settings"],
+        "made_by": content["made_by"],
+    }
+
+
+def _dataset(
+    arrays: Arrays, dims: tuple[str, ...], coords: Mapping[str, np.ndarray] | None = None
+) -> xr.Dataset:
+    shape = next(iter(arrays.values())).shape
+    known = coords or {}
+    index = {
+        dim: known.get(dim, np.arange(size)) for dim, size in zip(dims, shape, strict=True)
+    }
+    variables = {}
+    for name, array in arrays.items():
+        attrs = {"units": UNITS[name]} if name in UNITS else {}
+        variables[name] = (dims, array, attrs)
+    return xr.Dataset(variables, coords=index)
+
+
+def _constant_data(series: Series, rows: np.ndarray) -> xr.Dataset:
+    columns = {name: getattr(series, name)[rows] for name in ARRAY_COLUMNS if name != "used"}
+    columns["date"] = columns["date"].astype("datetime64[ns]")
+    columns["label"] = np.array([series.label[i] for i in rows], dtype=object)
+    return _dataset(columns, ("obs",), {"obs": rows})
+
+
+def _table(series: Series) -> xr.Dataset:
+    columns = {name: getattr(series, name) for name in ARRAY_COLUMNS}
+    columns["date"] = columns["date"].astype("datetime64[s]")
+    for name in _TEXT_COLUMNS:
+        columns[name] = np.array(getattr(series, name), dtype=object)
+    return _dataset(columns, ("row",))
+
+
+def _log2_value(series: Series) -> np.ndarray:
+    """log2 of the point value; NaN where only bounds are known."""
+    return np.log2(series.value)
+
+
+def _arrays(dataset: xr.Dataset) -> dict[str, np.ndarray]:
+    return {str(name): variable.to_numpy() for name, variable in dataset.data_vars.items()}

@@ -1,0 +1,29 @@
+"""Small values and names that every floor shares; imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Direction = Literal["falling", "rising"]
+"""Which way the value moves as things improve: a cost falls, a score rises."""
+
+Rows = Literal["all", "frontier"]
+"""Which rows of a series the log-linear model uses."""
+
+PriorName = Literal["default", "signed", "reference"]
+
+IntervalKind = Literal["eti", "hdi"]
+"""Equal-tailed or highest-density credible interval."""
+
+
+class Estimate(NamedTuple):
+    """A posterior quantity: its median and the ends of its credible interval.
+
+    An end (or the median) is None where the quantity does not exist, such as the longest
+    doubling time of a posterior that does not exclude a rate of zero; `note` then says why.
+    """
+
+    median: float | None
+    low: float | None
+    high: float | None
+    note: str | None = None

@@ -1,0 +1,87 @@
+"""What every file of the repository has in common."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import effbayes
+
+LARGEST = 1_000_000
+"""Bytes; a repository that is cloned to run two commands stays small."""
+
+# Absolute paths of a person's or a machine's own; /tmp and /usr would be as wrong.
+LOCAL_PATH = re.compile(r"(?<![\w.~/:}])/(?:home|Users|root|work|mnt|tmp|opt|var)/[\w.]|[A-Z]:\\\w")
+
+
+@pytest.fixture(scope="module")
+def files(root: Path) -> list[Path]:
+    """Files that git knows or would take up."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\0")
+    return [root / name for name in listed if name and (root / name).is_file()]
+
+
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def test_no_file_names_a_place_on_somebodys_machine(root, files):
+    here = Path(__file__).resolve()
+    found = [
+        f"{path.relative_to(root)}:{number}: {line.strip()[:80]}"
+        for path in files
+        if path != here
+        for number, line in enumerate(text_of(path).splitlines(), start=1)
+        if str(root) in line or str(Path.home()) + "/" in line or LOCAL_PATH.search(line)
+    ]
+    assert found == []
+
+
+def test_no_file_is_large(root, files):
+    sizes = {str(path.relative_to(root)): path.stat().st_size for path in files}
+    assert {name: size for name, size in sizes.items() if size > LARGEST} == {}
+
+
+def test_the_version_is_the_same_everywhere(root):
+    project = tomllib.loads(text_of(root / "pyproject.toml"))["project"]
+    locked = tomllib.loads(text_of(root / "uv.lock"))["package"]
+    [in_lock] = [one["version"] for one in locked if one["name"] == "effbayes"]
+    cited = re.search(r"^version: (\S+)$", text_of(root / "CITATION.cff"), re.MULTILINE)
+    newest = re.search(r"^## \[([\d.]+)\]", text_of(root / "CHANGELOG.md"), re.MULTILINE)
+    assert cited is not None
+    assert newest is not None
+    versions = {project["version"], in_lock, cited[1], newest[1], effbayes.__version__}
+    assert versions == {project["version"]}
+
+
+def test_the_license_is_the_same_everywhere(root):
+    project = tomllib.loads(text_of(root / "pyproject.toml"))["project"]
+    cited = re.search(r"^license: (\S+)$", text_of(root / "CITATION.cff"), re.MULTILINE)
+    assert cited is not None
+    assert cited[1] == project["license"] == "Apache-2.0"
+    assert "Apache License" in text_of(root / "LICENSE")
+
+
+def test_every_release_says_which_numbers_changed(root):
+    releases = re.split(r"^## ", text_of(root / "CHANGELOG.md"), flags=re.MULTILINE)[1:]
+    assert releases
+    assert all("### Changed numbers" in release for release in releases)
+
+
+def test_the_readme_shows_the_test_command_once(root):
+    shown = re.findall(r"^sh scripts/uv run .*\bpytest$", text_of(root / "README.md"), re.MULTILINE)
+    assert shown == ["sh scripts/uv run --group test pytest"]
+
+
+@pytest.mark.parametrize("name", ["scripts/uv", ".ci/run"])
+def test_scripts_can_be_started(root, name):
+    assert (root / name).stat().st_mode & 0o111
+    assert text_of(root / name).startswith("#!")
