@@ -48,7 +48,7 @@ class SamplerSettings:
     warmup: int = 1000
     draws: int = 1000
     chains: int = 4
-    target_accept: float = 0.9
+    target_accept: float = 0.95
     max_tree_depth: int = 10
 
     def __post_init__(self) -> None:

@@ -227,10 +227,9 @@ class LogLinear:
         values: dict[str, Scalar] = {"sigma": sigma}
         log_jacobian = jax.nn.log_sigmoid(position[2])
         if self.priors.kind == "default":
-            log_time, log_scale = self._log_doubling_time(position[1], fit)
-            values["doubling_time"] = jnp.exp(log_time)
-            values["rate"] = rate_per_year(values["doubling_time"])
-            log_jacobian += log_time + log_scale
+            rate, log_slope = self._positive_rate(position[1], fit)
+            values["rate"], values["doubling_time"] = rate, doubling_time_months(rate)
+            log_jacobian += log_slope + jnp.log(values["doubling_time"] / rate)
         else:
             flat = self.priors.kind == "reference"
             precision = 0.0 if flat else self.priors.rate_sd**-2
@@ -247,19 +246,20 @@ class LogLinear:
             log_jacobian += jax.nn.log_sigmoid(position[3])
         return values, log_jacobian
 
-    def _log_doubling_time(self, z: Scalar, fit: LeastSquares) -> tuple[Scalar, Scalar]:
-        """Log of the doubling time at the whitened coordinate z, and the log of its scale."""
-        # A positive stand-in for the least-squares rate, which it tends to when that is sharp.
-        variance = 1.0 / fit.rate_precision
-        rate = 0.5 * (fit.rate + jnp.sqrt(fit.rate**2 + 4.0 * variance))
-        priors = self.priors
-        centre, scale = _combine(
-            jnp.log(MONTHS_PER_YEAR / rate),
-            rate**2 * fit.rate_precision,
-            jnp.log(priors.doubling_time_median),
-            priors.doubling_time_sdlog**-2,
-        )
-        return centre + scale * z, jnp.log(scale)
+    def _positive_rate(self, z: Scalar, fit: LeastSquares) -> tuple[Scalar, Scalar]:
+        """Rate at the whitened coordinate z, and the log of its slope in z.
+
+        The rate is its standard error times softplus(x). Where the data are sharp, x is the rate in
+        standard errors and its posterior normal; where they are not, x is the log of the rate and
+        its posterior the log-normal prior's. Either way it spreads over about one unit.
+        """
+        error = fit.rate_precision**-0.5
+        signal = jax.nn.softplus(fit.rate / error)
+        prior = _softplus_inverse(rate_per_year(self.priors.doubling_time_median) / error)
+        centre = (signal**3 + _SWITCH * prior) / (signal**2 + _SWITCH)
+        x = centre + z
+        slope = jnp.log(error) + jax.nn.log_sigmoid(x)
+        return error * jax.nn.softplus(x), slope
 
 
 class LeastSquares(NamedTuple):
@@ -366,6 +366,7 @@ def make_model(series: Series, priors: Priors, *, robust: bool) -> LogLinear:
 
 _FLOOR = 1e-12
 _NU_SCALE = 10.0
+_SWITCH = 9.0  # squared rate in standard errors at which the data take over from the prior
 
 
 def _softplus_inverse(value: Scalar) -> Scalar:
