@@ -1,4 +1,4 @@
-"""Posteriors for algorithmic progress: how fast is it improving, and how sure are we?
+"""Posteriors for algorithmic progress: how fast it is improving, and how sure we are.
 
 Names are imported when they are first used, so that ``import effbayes`` costs nothing.
 """

@@ -16,19 +16,20 @@ from effbayes.dataset.series import Series
 from effbayes.diagnostics import Chains, Diagnostics, diagnose
 from effbayes.domains import reference_rates
 from effbayes.errors import UsageError
-from effbayes.posterior import Interval
-from effbayes.trend import factor, rate_per_year
+from effbayes.posterior import FACTOR_KINDS, Interval
+from effbayes.summary import summarize
+from effbayes.trend import rate_per_year
 from effbayes.types import Estimate, IntervalKind, PriorName
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.figure import Figure
 
     from effbayes.inference.nuts import Progress
     from effbayes.models.contract import Data, Model
     from effbayes.models.loglinear import Priors
 
 MODELS = ("loglinear",)
-FACTOR_KINDS = ("trend", "predictive", "observed")
 PRIOR_DRAWS = 1000
 POINTWISE_LIMIT = 2**26
 """Draws times rows past which pointwise groups (8 bytes each) are left out of the tree."""
@@ -65,7 +66,7 @@ class Analysis:
     @cached_property
     def diagnostics(self) -> Diagnostics:
         """Figures and verdict for every quantity that is reported."""
-        years = post.years_between(*self._ends)
+        years = post.years_between(*self.series.ends)
         quantities = {name: self.draws[name] for name in ("rate", *self.settings["parameters"])}
         quantities["predictive factor"] = (
             self.draws["rate"] * years + self.noise[..., 1] - self.noise[..., 0]
@@ -102,11 +103,14 @@ class Analysis:
         if unit not in scales:
             raise UsageError(f"unit {unit!r} is not one of {', '.join(scales)}")
         months = post.doubling_time(self.draws["rate"], Interval(ci, kind).check())
-        ends = (None if x is None else x * scales[unit] for x in months[:3])
-        return Estimate(*ends, months.note)
+        return months.map(lambda value: value * scales[unit])
 
     def efficiency_factor(
-        self, start: str, end: str, kind: str = "trend", ci: float = 0.95,
+        self,
+        start: str,
+        end: str,
+        kind: str = "trend",
+        ci: float = 0.95,
         interval: IntervalKind = "eti",
     ) -> Estimate:
         """How many times less the same level costs at `end` than at `start`.
@@ -126,7 +130,7 @@ class Analysis:
             raise UsageError(f"kind {kind!r} is not one of {', '.join(FACTOR_KINDS)}")
         if kind == "observed":
             return self._observed_factor(start, end, chosen)
-        years = post.years_between(self._date(start), self._date(end))
+        years = post.years_between(self.series.date_of(start), self.series.date_of(end))
         if kind == "trend":
             return post.trend_factor(self.draws["rate"], years, chosen)
         return post.predictive_factor(self.draws["rate"], self.noise, years, chosen)
@@ -150,65 +154,27 @@ class Analysis:
 
     def level(self, date: str, ci: float = 0.95) -> Estimate:
         """Trend's value at a date, in the series' unit."""
-        years = post.years_between(self._origin, self._date(date))
+        years = post.years_between(self.series.origin, self.series.date_of(date))
         sign = -1.0 if self.series.direction == "falling" else 1.0
         log2 = post.estimate(
             self.draws["alpha"] + sign * self.draws["rate"] * years, Interval(ci).check()
         )
-        return Estimate(*(None if x is None else 2.0**x for x in log2[:3]))
+        return log2.map(lambda value: 2.0**value)
 
     def summary(self, ci: float = 0.95, kind: IntervalKind = "eti") -> dict[str, Any]:
         """Everything reported, as the JSON of `effbayes sample` has it."""
-        interval = Interval(ci, kind).check()
-        series, start, end = self.series, *(str(date) for date in self._ends)
-        years = post.years_between(*self._ends)
-        rate = self.draws["rate"]
-        per_year = post.estimate(factor(rate, 1.0), interval)
-        factors = {
-            name: post.as_dict(self.efficiency_factor(start, end, name, ci, kind))
-            for name in FACTOR_KINDS
-        }
-        return {
-            "schema": "effbayes.summary/1",
-            "domain": series.domain or None,
-            "series": series.name,
-            "model": self.settings["model"],
-            "prior": self.settings["prior"],
-            "n_obs": series.n_obs,
-            "n_table": series.n_table,
-            "rows": series.rows,
-            "span": [start, end],
-            "unit": series.unit,
-            "direction": series.direction,
-            "published": series.published,
-            "ci": {"prob": ci, "kind": kind},
-            "doubling_time_months": post.as_dict(self.doubling_time("months", ci, kind)),
-            "rate_per_year": {
-                **post.as_dict(self.rate(ci, kind)), **_moments(rate),
-            },
-            "factor_per_year": post.as_dict(per_year),
-            "efficiency_factor": {"from": start, "to": end, **factors},
-            "prob_progress": float(np.mean(rate > 0.0)),
-            "references": [
-                {
-                    "name": reference.name,
-                    "doubling_time_months": reference.doubling_time_months,
-                    "factor": float(factor(rate_per_year(reference.doubling_time_months), years)),
-                    "prob_faster": self.prob_faster_than(reference.doubling_time_months),
-                }
-                for reference in reference_rates()
-            ],
-            "parameters": self._parameters(interval),
-            "diagnostics": self._diagnostics_dict(),
-            "sampler": dict(self.settings["sampler"]),
-            "notes": [*series.remarks, *self.notes],
-            "provenance": dict(self.made_by),
-        }
+        return summarize(self, Interval(ci, kind).check())
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know to read the numbers: above all, what the prior contributes."""
         return post.prior_notes(self.series.n_obs, self.draws, self.settings)
+
+    def plot(self) -> Figure:
+        """The trend with its band over the table; see `effbayes.figures.trend`."""
+        from effbayes import figures  # noqa: PLC0415 - keeps an analysis without pictures fast
+
+        return figures.trend(self.series, self.draws["alpha"], self.draws["rate"])
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write the run to a file, whole or not at all.
@@ -222,72 +188,14 @@ class Analysis:
 
         store.save(self.posterior, path, force=force)
 
-    @property
-    def _origin(self) -> np.datetime64:
-        """Mean date of the rows used, to the second: where the model's time is zero."""
-        used = self.series.date[self.series.used]
-        days = (used - np.datetime64("1970-01-01")).astype(np.float64).mean()
-        return np.datetime64("1970-01-01T00:00:00") + np.timedelta64(round(days * 86400), "s")
-
-    @property
-    def _ends(self) -> tuple[np.datetime64, np.datetime64]:
-        dates = self.series.date[self.series.used]
-        return dates.min(), dates.max()
-
-    def _date(self, text: str) -> np.datetime64:
-        """An ISO date, or the date of the row of that label."""
-        row = self._row_of_label(text)
-        if row is not None:
-            return self.series.date[row]
-        try:
-            date = np.datetime64(text, "D")
-        except ValueError:
-            date = np.datetime64("NaT")
-        if np.isnat(date):
-            raise UsageError(
-                f"{text!r} is neither an ISO date nor the label of a row of {self.series.id}"
-            )
-        return date
-
-    def _row_of_label(self, text: str) -> int | None:
-        rows = [i for i, label in enumerate(self.series.label) if label and label == text]
-        return rows[0] if rows else None
-
-    def _row(self, text: str) -> int | None:
-        """The row of a label; or the best row of a date, a used one before others."""
-        row = self._row_of_label(text)
-        if row is not None:
-            return row
-        rows = np.flatnonzero(self.series.date == self._date(text))
-        if not len(rows):
-            return None
-        sign = 1.0 if self.series.direction == "falling" else -1.0
-        value = np.where(np.isnan(self.series.value), np.inf, sign * self.series.value)
-        order = np.lexsort((value[rows], ~self.series.used[rows]))
-        return int(rows[order[0]])
-
     def _observed_factor(self, start: str, end: str, interval: Interval) -> Estimate:
-        rows = self._row(start), self._row(end)
-        for row, text in zip(rows, (start, end), strict=True):
-            if row is None:
-                return Estimate(None, None, None, f"the table has no system of {text}")
-        seed = np.random.SeedSequence([self.settings["sampler"]["seed"], *map(int, rows)])
+        first, last = self.series.row_of(start), self.series.row_of(end)
+        if first is None or last is None:
+            missing = start if first is None else end
+            return Estimate(None, None, None, f"the table has no system of {missing}")
+        seed = np.random.SeedSequence([self.settings["sampler"]["seed"], first, last])
         rng = np.random.default_rng(seed)
-        return post.observed_factor(self.series, *map(int, rows), interval, rng)
-
-    def _parameters(self, interval: Interval) -> dict[str, Any]:
-        figures = self.diagnostics.quantities
-        return {
-            name: {
-                **post.as_dict(post.estimate(self.draws[name], interval)), **asdict(figures[name]),
-            }
-            for name in self.settings["parameters"]
-        }
-
-    def _diagnostics_dict(self) -> dict[str, Any]:
-        shown = self.diagnostics.as_dict()
-        shown.pop("quantities")
-        return {name: _strict(value) for name, value in shown.items()}
+        return post.observed_factor(self.series, first, last, interval, rng)
 
 
 def sample(
@@ -367,8 +275,12 @@ def sample(
         "data_sha256": provenance.data_digest(series),
     }
     return Analysis(
-        series=series, draws=draws.values, noise=noise, stats=draws.stats,
-        settings=described, made_by=made_by,
+        series=series,
+        draws=draws.values,
+        noise=noise,
+        stats=draws.stats,
+        settings=described,
+        made_by=made_by,
         build_tree=lambda analysis: _build_tree(analysis, fitted, data, platform),
     )
 
@@ -387,9 +299,7 @@ def load(path: str | Path) -> Analysis:
     return Analysis(**parts, build_tree=lambda _: tree)
 
 
-def _build_tree(
-    analysis: Analysis, model: Model, data: Data, platform: str | None
-) -> xr.DataTree:
+def _build_tree(analysis: Analysis, model: Model, data: Data, platform: str | None) -> xr.DataTree:
     """Label a run, with what follows from its draws unless that would fill the memory."""
     from effbayes import runtime, tree  # noqa: PLC0415
     from effbayes.inference import predictive  # noqa: PLC0415
@@ -402,18 +312,11 @@ def _build_tree(
             pointwise = predictive.pointwise(model, keys["predictive"], analysis.draws, data)
         prior = predictive.prior_draws(model, keys["prior"], data, PRIOR_DRAWS)
     return tree.build(
-        series=analysis.series, draws=analysis.draws, noise=analysis.noise, stats=analysis.stats,
+        series=analysis.series,
+        draws=analysis.draws,
+        noise=analysis.noise,
+        stats=analysis.stats,
         about={"settings": analysis.settings, "made_by": analysis.made_by},
-        pointwise=pointwise, prior=prior,
+        pointwise=pointwise,
+        prior=prior,
     )
-
-
-def _moments(rate: Chains) -> dict[str, float]:
-    from effbayes.diagnostics import mcse_mean  # noqa: PLC0415
-
-    return {"mean": float(rate.mean()), "sd": float(rate.std(ddof=1)), "mcse": mcse_mean(rate)}
-
-
-def _strict(value: Any) -> Any:
-    """Null in place of NaN: the JSON is strict."""
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""Aliases for arrays with their dims, checked at run time by the tests; importing this imports JAX."""
+"""Aliases for arrays with their dims, checked at run time by the tests; needs JAX."""
 
 from __future__ import annotations
 

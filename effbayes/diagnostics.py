@@ -124,7 +124,9 @@ def diagnose(quantities: Mapping[str, Chains], stats: Mapping[str, Chains]) -> D
             reasons.append(f"R-hat of {name} is {q.r_hat:.3f}, must be below {R_HAT_LIMIT}")
         for kind, size in (("bulk", q.ess_bulk), ("tail", q.ess_tail)):
             if not size >= ESS_LIMIT:
-                reasons.append(f"{kind} ESS of {name} is {size:.0f}, must be at least {ESS_LIMIT:.0f}")
+                reasons.append(
+                    f"{kind} ESS of {name} is {size:.0f}, must be at least {ESS_LIMIT:.0f}"
+                )
     if divergences:
         reasons.append(f"{divergences} divergent transitions; raise the target acceptance")
     if hits:
@@ -191,7 +193,7 @@ def _plain_r_hat(draws: Chains) -> float:
 
 def _ess(draws: Chains) -> float:
     """Effective sample size with Geyer's initial monotone positive sequence."""
-    chains, n = draws.shape
+    n = draws.shape[1]
     if np.ptp(draws) < np.finfo(np.float64).resolution:
         return float(draws.size)
     covariance = _mean_autocovariance(draws)

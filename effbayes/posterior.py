@@ -23,6 +23,7 @@ Sample = NDArray[np.floating[Any]]
 NO_UPPER_END = "longer than the low end, or no progress: the interval of the rate includes zero"
 NO_PROGRESS = "no progress: the interval of the rate lies below zero"
 OBSERVED_DRAWS = 20_000
+FACTOR_KINDS = ("trend", "predictive", "observed")
 LARGE_PRIOR_SHARE = 0.25
 
 
@@ -175,9 +176,10 @@ def prior_notes(
     if n_obs == 2:
         half_normal_median = priors["sigma_scale"] * NormalDist().inv_cdf(0.75)
         notes.append(
-            "Two observations fix a line and leave no scatter to judge its noise by: sigma is known "
-            f"from its prior alone (prior median {half_normal_median:.2f} doublings, posterior "
-            f"{np.median(draws['sigma']):.2f}), and with it the width of every interval here."
+            "Two observations fix a line and leave no scatter to judge its noise by: sigma is "
+            f"known from its prior alone (prior median {half_normal_median:.2f} doublings, "
+            f"posterior {np.median(draws['sigma']):.2f}), and with it the width of every interval "
+            "here."
         )
     if kind == "default":
         log_time = np.log(MONTHS_PER_YEAR / draws["rate"])

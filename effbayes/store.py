@@ -11,6 +11,7 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
@@ -105,7 +106,7 @@ def load(path: str | Path) -> xr.DataTree:
         raise RunFileError(f"{path} cannot be read as a run: {error}") from error
 
 
-def load_parts(path: str | Path) -> tuple[dict[str, object], xr.DataTree]:
+def load_parts(path: str | Path) -> tuple[dict[str, Any], xr.DataTree]:
     """A run's plain arrays and settings, and its tree.
 
     Raises

@@ -107,12 +107,12 @@ def parts(tree: xr.DataTree) -> dict[str, Any]:
     if content["schema"] != RUN_SCHEMA:
         raise ValueError(f"schema {content['schema']!r}, this version reads {RUN_SCHEMA!r}")
     table = tree["table"].to_dataset()
-    fields = {name: content["series"][name] for name in _SERIES_FIELDS}
+    fields: dict[str, Any] = {name: content["series"][name] for name in _SERIES_FIELDS}
     fields["remarks"] = tuple(fields["remarks"])
-    columns = {name: table[name].to_numpy() for name in ARRAY_COLUMNS}
-    texts = {name: tuple(str(x) for x in table[name].to_numpy()) for name in _TEXT_COLUMNS}
+    fields |= {name: table[name].to_numpy() for name in ARRAY_COLUMNS}
+    fields |= {name: tuple(map(str, table[name].to_numpy())) for name in _TEXT_COLUMNS}
     return {
-        "series": Series(**fields, **columns, **texts),
+        "series": Series(**fields),
         "draws": _arrays(tree["posterior"].to_dataset()),
         "noise": tree["system_noise"]["noise"].to_numpy(),
         "stats": _arrays(tree["sample_stats"].to_dataset()),
@@ -126,9 +126,7 @@ def _dataset(
 ) -> xr.Dataset:
     shape = next(iter(arrays.values())).shape
     known = coords or {}
-    index = {
-        dim: known.get(dim, np.arange(size)) for dim, size in zip(dims, shape, strict=True)
-    }
+    index = {dim: known.get(dim, np.arange(size)) for dim, size in zip(dims, shape, strict=True)}
     variables = {}
     for name, array in arrays.items():
         attrs = {"units": UNITS[name]} if name in UNITS else {}

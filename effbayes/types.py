@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 Direction = Literal["falling", "rising"]
@@ -27,3 +28,11 @@ class Estimate(NamedTuple):
     low: float | None
     high: float | None
     note: str | None = None
+
+    def map(self, convert: Callable[[float], float]) -> Estimate:
+        """The estimate of an increasing function of the quantity."""
+        median, low, high = (
+            None if value is None else convert(value)
+            for value in (self.median, self.low, self.high)
+        )
+        return Estimate(median, low, high, self.note)

@@ -19,7 +19,7 @@ def doctor(json: options.Json = False) -> None:
 
 
 def _facts() -> dict[str, Any]:
-    from effbayes import domains, provenance, runtime  # noqa: PLC0415 - keeps --help fast
+    from effbayes import domains, provenance, runtime
 
     return {
         "python": sys.version.split()[0],

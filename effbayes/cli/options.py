@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from effbayes.errors import UsageError
+from effbayes.types import Direction as DirectionName
+from effbayes.types import IntervalKind
+
+if TYPE_CHECKING:
+    from effbayes.posterior import Interval
 
 Columns = Annotated[
     list[str] | None,
@@ -20,7 +25,9 @@ Columns = Annotated[
 ]
 Direction = Annotated[
     str | None,
-    typer.Option(help="falling (a cost, the default) or rising (a score).", metavar="falling|rising"),
+    typer.Option(
+        help="falling (a cost, the default) or rising (a score).", metavar="falling|rising"
+    ),
 ]
 Where = Annotated[
     str | None,
@@ -36,7 +43,8 @@ Preset = Annotated[
 DateFormat = Annotated[
     str | None,
     typer.Option(
-        metavar="FORMAT", help="How dates are written, such as %d/%m/%Y; 'excel' for serial numbers."
+        metavar="FORMAT",
+        help="How dates are written, such as %d/%m/%Y; 'excel' for serial numbers.",
     ),
 ]
 Unit = Annotated[str, typer.Option(help="Unit of the value, for display.")]
@@ -71,14 +79,29 @@ def column_mapping(pairs: Sequence[str] | None) -> dict[str, str]:
     return mapping
 
 
-def direction(text: str | None) -> str:
-    """``falling`` unless something else is asked for.
+def direction(text: str | None) -> DirectionName | None:
+    """The direction asked for, or None for the table's own (falling, unless a preset differs).
 
     Raises
     ------
     UsageError
         It is neither ``falling`` nor ``rising``.
     """
-    if text not in {None, "falling", "rising"}:
-        raise UsageError(f"--direction {text!r} is not one of falling, rising")
-    return text or "falling"
+    if text in {"falling", "rising"}:
+        return cast("DirectionName", text)
+    if text is None:
+        return None
+    raise UsageError(f"--direction {text!r} is not one of falling, rising")
+
+
+def interval(ci: float, kind: str) -> Interval:
+    """The credible interval asked for.
+
+    Raises
+    ------
+    UsageError
+        The probability is not between 0 and 1, or the kind is unknown.
+    """
+    from effbayes.posterior import Interval
+
+    return Interval(ci, cast("IntervalKind", kind)).check()

@@ -16,21 +16,18 @@ class Reporter:
 
     Parameters
     ----------
-    n_series
-        How many series will be fitted.
     quiet
         Show nothing, also on a terminal.
     """
 
-    def __init__(self, n_series: int, *, quiet: bool) -> None:
-        self._n_series = n_series
+    def __init__(self, *, quiet: bool) -> None:
         self._shown = not quiet and sys.stderr.isatty()
         self._progress: Progress | None = None
 
     def __enter__(self) -> Self:
         if self._shown:
-            from rich.console import Console  # noqa: PLC0415 - not needed without a terminal
-            from rich.progress import (  # noqa: PLC0415
+            from rich.console import Console
+            from rich.progress import (
                 BarColumn,
                 Progress,
                 TextColumn,

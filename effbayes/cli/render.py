@@ -31,7 +31,7 @@ def number(value: float | None) -> str:
 def estimate(value: Mapping[str, Any], unit: str = "") -> str:
     """``15.7 months (12.9 to 21.1)``; an upper end that does not exist is said in words."""
     if value["median"] is None and value["low"] is None:
-        return value.get("note", "-")
+        return str(value.get("note", "-"))
     after = f" {unit}" if unit else ""
     if value["high"] is None:
         middle = "" if value["median"] is None else f"{number(value['median'])}{after}; "
@@ -55,10 +55,12 @@ def _one(console: Console, summary: Mapping[str, Any]) -> None:
     kind = "equal-tailed" if summary["ci"]["kind"] == "eti" else "highest-density"
     factors = summary["efficiency_factor"]
     console.print(Text(_title(summary), style="bold"))
-    console.print(Text(
-        f"{summary['model']}, {summary['prior']} prior; {summary['n_obs']} of "
-        f"{summary['n_table']} rows; {factors['from']} to {factors['to']}"
-    ))
+    console.print(
+        Text(
+            f"{summary['model']}, {summary['prior']} prior; {summary['n_obs']} of "
+            f"{summary['n_table']} rows; {factors['from']} to {factors['to']}"
+        )
+    )
     _verdict(console, summary)
     table = _table(("", f"median ({percent}, {kind})"))
     rows = [
@@ -75,7 +77,9 @@ def _one(console: Console, summary: Mapping[str, Any]) -> None:
     for row in rows:
         table.add_row(*map(Text, row))
     console.print(table)
-    references = _table(("faster than", "doubling time, months", "factor over the span", "probability"))
+    references = _table(
+        ("faster than", "doubling time, months", "factor over the span", "probability")
+    )
     for reference in summary["references"]:
         references.add_row(
             Text(reference["name"]),
@@ -90,8 +94,14 @@ def _one(console: Console, summary: Mapping[str, Any]) -> None:
 def _several(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
     percent = f"{100 * found[0]['ci']['prob']:g} %"
     table = _table(
-        ("series", "rows", f"doubling time, months ({percent})", "factor over the span",
-         "P(faster than Moore)", "sampler")
+        (
+            "series",
+            "rows",
+            f"doubling time, months ({percent})",
+            "factor over the span",
+            "P(faster than Moore)",
+            "sampler",
+        )
     )
     for summary in found:
         moore = next(r for r in summary["references"] if r["name"] == "moore")
@@ -118,19 +128,24 @@ def diagnostics(name: str, found: Diagnostics) -> None:
     for quantity, q in found.quantities.items():
         table.add_row(Text(quantity), f"{q.r_hat:.4f}", f"{q.ess_bulk:.0f}", f"{q.ess_tail:.0f}")
     console.print(table)
-    console.print(Text(
-        f"divergences {found.divergences}, trajectories cut short {found.max_tree_depth_hits}, "
-        f"smallest BFMI {found.bfmi_min:.2f}"
-    ))
+    console.print(
+        Text(
+            f"divergences {found.divergences}, trajectories cut short {found.max_tree_depth_hits}, "
+            f"smallest BFMI {found.bfmi_min:.2f}"
+        )
+    )
 
 
 def factors(document: Mapping[str, Any]) -> None:
     """The three efficiency factors between two dates."""
     console = _console()
-    console.print(Text(
-        f"{document['series']}, {document['from']} to {document['to']} "
-        f"(sampler: {document['verdict']})", style="bold",
-    ))
+    console.print(
+        Text(
+            f"{document['series']}, {document['from']} to {document['to']} "
+            f"(sampler: {document['verdict']})",
+            style="bold",
+        )
+    )
     table = _table(("efficiency factor", f"median ({100 * document['ci']['prob']:g} %)"))
     names = {"trend": "of the trend", "predictive": "of new systems", "observed": "as observed"}
     for kind, value in document["efficiency_factor"].items():
@@ -146,10 +161,19 @@ def domains(infos: Sequence[Mapping[str, Any]]) -> None:
         shown = "-"
         if claim is not None:
             shown = f"{claim['factor']:g}x, {claim['doubling_time_months']:.3g} months"
-        table.add_row(*map(Text, (
-            info["domain"], info["series"], f"{info['n_obs']} of {info['n_table']}",
-            " to ".join(info["span"]), info["unit"], shown,
-        )))
+        table.add_row(
+            *map(
+                Text,
+                (
+                    info["domain"],
+                    info["series"],
+                    f"{info['n_obs']} of {info['n_table']}",
+                    " to ".join(info["span"]),
+                    info["unit"],
+                    shown,
+                ),
+            )
+        )
     _console().print(table)
 
 
@@ -162,10 +186,12 @@ def validation(document: Mapping[str, Any], failure: DataError | None) -> None:
             console.print(Text(f"  {fault}"))
         return
     for one in document["series"]:
-        console.print(Text(
-            f"{one['name']}: good; {one['n_obs']} of {one['n_table']} rows, "
-            f"{one['span'][0]} to {one['span'][1]}"
-        ))
+        console.print(
+            Text(
+                f"{one['name']}: good; {one['n_obs']} of {one['n_table']} rows, "
+                f"{one['span'][0]} to {one['span'][1]}"
+            )
+        )
         _notes(console, one["remarks"])
 
 
@@ -173,11 +199,12 @@ def facts(document: Mapping[str, Any]) -> None:
     """Names and values, one a line."""
     console = _console()
     for name, value in document.items():
+        shown = value
         if isinstance(value, Mapping):
-            value = ", ".join(f"{key} {inner}" for key, inner in value.items())
+            shown = ", ".join(f"{key} {inner}" for key, inner in value.items())
         elif isinstance(value, list):
-            value = ", ".join(map(str, value))
-        console.print(Text(f"{name}: {value}"))
+            shown = ", ".join(map(str, value))
+        console.print(Text(f"{name}: {shown}"))
 
 
 def _console() -> Console:

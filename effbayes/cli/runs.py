@@ -11,13 +11,17 @@ from effbayes.cli.sampling import NOT_CONVERGED
 
 
 def summarize(
-    run: options.Run, ci: options.Ci = 0.95, interval: options.Kind = "eti", json: options.Json = False
+    run: options.Run,
+    ci: options.Ci = 0.95,
+    interval: options.Kind = "eti",
+    json: options.Json = False,
 ) -> None:
     """Numbers of a run."""
-    from effbayes.analysis import load  # noqa: PLC0415 - keeps --help fast
+    from effbayes.analysis import load
 
+    chosen = options.interval(ci, interval)
     fit = load(run)
-    summary = fit.summary(ci, interval)  # type: ignore[arg-type]
+    summary = fit.summary(*chosen)
     if json:
         output.write_json(summary)
     else:
@@ -28,7 +32,7 @@ def summarize(
 
 def diagnose(run: options.Run, json: options.Json = False) -> None:
     """Verdict on the sampler, with R-hat and effective sample size of every quantity."""
-    from effbayes.analysis import load  # noqa: PLC0415 - keeps --help fast
+    from effbayes.analysis import load
 
     fit = load(run)
     if json:
@@ -41,27 +45,29 @@ def diagnose(run: options.Run, json: options.Json = False) -> None:
 
 def factor(
     run: options.Run,
-    start: Annotated[str, typer.Option("--from", metavar="DATE", help="ISO date, or a row's label.")],
+    start: Annotated[
+        str, typer.Option("--from", metavar="DATE", help="ISO date, or a row's label.")
+    ],
     end: Annotated[str, typer.Option("--to", metavar="DATE", help="ISO date, or a row's label.")],
     ci: options.Ci = 0.95,
     interval: options.Kind = "eti",
     json: options.Json = False,
 ) -> None:
     """Efficiency factor between two dates: of the trend, of new systems, and as observed."""
-    from effbayes.analysis import FACTOR_KINDS, load  # noqa: PLC0415 - keeps --help fast
-    from effbayes.posterior import as_dict  # noqa: PLC0415
+    from effbayes.analysis import load
+    from effbayes.posterior import FACTOR_KINDS, as_dict
 
+    chosen = options.interval(ci, interval)
     fit = load(run)
     factors = {
-        kind: as_dict(fit.efficiency_factor(start, end, kind, ci, interval))  # type: ignore[arg-type]
-        for kind in FACTOR_KINDS
+        kind: as_dict(fit.efficiency_factor(start, end, kind, *chosen)) for kind in FACTOR_KINDS
     }
     document = {
         "schema": "effbayes.factor/1",
         "series": fit.series.name,
         "from": start,
         "to": end,
-        "ci": {"prob": ci, "kind": interval},
+        "ci": chosen._asdict(),
         "efficiency_factor": factors,
         "verdict": fit.verdict.verdict,
     }

@@ -59,13 +59,18 @@ def sample(
     if (domain is None) == (data is None):
         raise UsageError("give either --domain NAME or --data FILE.csv")
     table: dict[str, Any] = {
-        "--column": column, "--direction": direction, "--preset": preset,
-        "--date-format": date_format, "--unit": unit,
+        "--column": column,
+        "--direction": direction,
+        "--preset": preset,
+        "--date-format": date_format,
+        "--unit": unit,
     }
     if data is None:
         given = [name for name, value in table.items() if value]
         if given:
-            raise UsageError(f"{', '.join(given)} describe a table of your own: add --data FILE.csv")
+            raise UsageError(
+                f"{', '.join(given)} describe a table of your own: add --data FILE.csv"
+            )
         chosen = _shipped(str(domain), series, where, published=published)
     else:
         chosen = _own(data, series, where, table, published=published)
@@ -73,16 +78,24 @@ def sample(
         chosen = [one.without_bounds() for one in chosen]
     _require_one_for_file(out, chosen, force=force)
     sampler = {"warmup": warmup, "draws": draws, "chains": chains, "target_accept": target_accept}
+    wanted = options.interval(ci, interval)
     fits = _fit(
-        chosen, quiet=quiet or json, model=model, prior=prior, robust=robust, seed=seed,
-        platform=platform, **{name: x for name, x in sampler.items() if x is not None},
-    ) if _interval_is_sound(ci, interval) else []
-    summaries = [fit.summary(ci, interval) for fit in fits]
+        chosen,
+        quiet=quiet,
+        model=model,
+        prior=prior,
+        robust=robust,
+        seed=seed,
+        platform=platform,
+        **{name: x for name, x in sampler.items() if x is not None},
+    )
+    summaries = [fit.summary(*wanted) for fit in fits]
     if out is not None:
         fits[0].save(out, force=force)
     if json:
         output.write_json(
-            summaries[0] if len(summaries) == 1
+            summaries[0]
+            if len(summaries) == 1
             else {"schema": "effbayes.summaries/1", "summaries": summaries}
         )
     else:
@@ -94,7 +107,7 @@ def sample(
 def _shipped(
     domain: str, series: str | None, where: str | None, *, published: bool
 ) -> list[Series]:
-    from effbayes import domains  # noqa: PLC0415 - keeps --help fast
+    from effbayes import domains
 
     names = domains.domain_names() if domain == ALL_DOMAINS else (domain,)
     found = [
@@ -116,7 +129,7 @@ def _shipped(
 def _own(
     data: Path, series: str | None, where: str | None, table: dict[str, Any], *, published: bool
 ) -> list[Series]:
-    from effbayes.dataset import read_table  # noqa: PLC0415 - keeps --help fast
+    from effbayes.dataset import read_table
 
     found = read_table(
         data,
@@ -139,22 +152,13 @@ def _require_one_for_file(out: Path | None, chosen: list[Series], *, force: bool
     if len(chosen) > 1:
         names = ", ".join(one.name for one in chosen)
         raise UsageError(f"--out keeps one series: add --series with one of {names}")
-    from effbayes.store import require_free  # noqa: PLC0415 - keeps --help fast
+    from effbayes.store import require_free
 
     require_free(out, force=force)
 
 
-def _interval_is_sound(ci: float, kind: str) -> bool:
-    from effbayes.posterior import Interval  # noqa: PLC0415 - keeps --help fast
-
-    return bool(Interval(ci, kind).check())  # type: ignore[arg-type]
-
-
 def _fit(chosen: list[Series], *, quiet: bool, **settings: Any) -> list[Analysis]:
-    from effbayes.analysis import sample as fit  # noqa: PLC0415 - keeps --help fast
+    from effbayes.analysis import sample as fit
 
-    fits = []
-    with Reporter(len(chosen), quiet=quiet) as reporter:
-        for one in chosen:
-            fits.append(fit(one, progress=reporter.start(one.id), **settings))
-    return fits
+    with Reporter(quiet=quiet) as reporter:
+        return [fit(one, progress=reporter.start(one.id), **settings) for one in chosen]

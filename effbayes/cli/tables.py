@@ -19,7 +19,7 @@ def domains(
     json: options.Json = False,
 ) -> None:
     """What can be sampled: rows, span, unit and published claim of every series."""
-    from effbayes.domains import describe  # noqa: PLC0415 - keeps --help fast
+    from effbayes.domains import describe
 
     infos = [asdict(info) for info in describe(published=published)]
     if json:
@@ -40,27 +40,44 @@ def validate(
     json: options.Json = False,
 ) -> None:
     """All faults of a table, by row and column, with rule and remedy."""
-    from effbayes.dataset import read_table  # noqa: PLC0415 - keeps --help fast
+    from effbayes.dataset import read_table
 
     document: dict[str, Any] = {
-        "schema": "effbayes.validation/1", "file": str(file), "valid": True, "error": None,
-        "faults": [], "series": [],
+        "schema": "effbayes.validation/1",
+        "file": str(file),
+        "valid": True,
+        "error": None,
+        "faults": [],
+        "series": [],
     }
     failure: DataError | None = None
     try:
         found = read_table(
-            file, columns=options.column_mapping(column) or None,
-            direction=options.direction(direction), where=where, preset=preset,
-            date_format=date_format, unit=unit, series=series,
+            file,
+            columns=options.column_mapping(column) or None,
+            direction=options.direction(direction),
+            where=where,
+            preset=preset,
+            date_format=date_format,
+            unit=unit,
+            series=series,
         )
     except DataError as error:
         failure = error
-        document |= {"valid": False, "error": error.summary,
-                     "faults": [asdict(fault) for fault in error.faults]}
+        document |= {
+            "valid": False,
+            "error": error.summary,
+            "faults": [asdict(fault) for fault in error.faults],
+        }
     else:
         document["series"] = [
-            {"name": one.name, "n_obs": one.n_obs, "n_table": one.n_table, "span": list(one.span),
-             "remarks": list(one.remarks)}
+            {
+                "name": one.name,
+                "n_obs": one.n_obs,
+                "n_table": one.n_table,
+                "span": list(one.span),
+                "remarks": list(one.remarks),
+            }
             for one in found.values()
         ]
     if json:

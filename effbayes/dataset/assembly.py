@@ -51,8 +51,8 @@ def series_of(grid: Grid, settings: Settings) -> dict[str, Series]:
     wanted = _wanted_rows(table)
     add_mixed_orders(table.rows, wanted)
     faulty = table.rows.ledger.by_row
-    for i in np.flatnonzero(wanted):
-        table.faults += faulty.get(int(i), ())
+    for i in np.flatnonzero(wanted).tolist():
+        table.faults += faulty.get(i, ())
     for places in table.groups.values():
         # Beside a row that cannot be read nobody can say what the record was.
         if faulty.keys().isdisjoint(places.tolist()):

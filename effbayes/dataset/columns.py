@@ -138,9 +138,10 @@ def _missing_fields(
     """Faults for the fields that a table cannot do without; those named wrongly are told above."""
     needs: dict[str, tuple[str, ...]] = {
         "date": ("date", "published_date") if published else ("date",),
-        "value": ("value", "published_value") if published else ("value", "value_low", "value_high"),
+        "value": ("value", "value_low", "value_high"),
     }
     if published:
+        needs["value"] = ("value", "published_value")
         needs["published_value"] = ("published_date", "published_value")
     faults = []
     for field, ways in needs.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -22,9 +22,10 @@ EXCEL_EPOCH = date(1899, 12, 30)
 # Excel holds 29 February 1900, which never was: serials up to it are off by one.
 FIRST_SAFE_SERIAL = 61
 # Written out because calendar and strptime follow the locale.
-MONTH_NAMES = (
-    "January February March April May June July August September October November December"
-).split()
+MONTH_NAMES = [
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+]
 MONTHS = {
     spelling: number
     for number, name in enumerate(MONTH_NAMES, start=1)
@@ -141,8 +142,8 @@ def _read_year_last(first: int, second: int, year: int, mark: str) -> DateReadin
         return day_first
     one = f"{first} {MONTH_NAMES[second - 1]}"
     other = f"{MONTH_NAMES[first - 1]} {second}"
-    formats = (mark.join(("%d", "%m", "%Y")), mark.join(("%m", "%d", "%Y")))
-    return Problem(f"can be read two ways: {one} or {other}", "--date-format " + " or ".join(formats))
+    formats = " or ".join(mark.join(parts) for parts in (("%d", "%m", "%Y"), ("%m", "%d", "%Y")))
+    return Problem(f"can be read two ways: {one} or {other}", f"--date-format {formats}")
 
 
 def _read_month_name(text: str) -> DateReading | Problem | None:
@@ -162,7 +163,7 @@ def _read_serial(text: str) -> DateReading | Problem:
         return Problem("is not a spreadsheet's serial number", "leave --date-format excel out")
     serial = int(match[1])
     if serial < FIRST_SAFE_SERIAL:
-        return Problem("is before 1 March 1900, where Excel's calendar is wrong", "write YYYY-MM-DD")
+        return Problem("is before March 1900, where Excel's calendar is wrong", "write YYYY-MM-DD")
     day = EXCEL_EPOCH + timedelta(days=serial)
     return _exact(day.year, day.month, day.day)
 
@@ -175,7 +176,8 @@ def _precision(date_format: str) -> _Precision:
             f"date format {date_format!r} states no year; write one such as %d/%m/%Y, or excel"
         )
     try:
-        datetime.strptime(datetime(2001, 2, 3, 4, 5, 6).strftime(date_format), date_format)
+        example = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC).strftime(date_format)
+        datetime.strptime(example, date_format)  # noqa: DTZ007 - a date has no time zone
     except (ValueError, re.error) as error:
         raise UsageError(f"date format {date_format!r} cannot be used: {error}") from None
     # strptime passes over the number of a week unless the day of the week is given too.
@@ -186,7 +188,7 @@ def _precision(date_format: str) -> _Precision:
 
 def _read_format(text: str, date_format: str, precision: _Precision) -> DateReading | Problem:
     try:
-        read = datetime.strptime(text, date_format)
+        read = datetime.strptime(text, date_format)  # noqa: DTZ007 - a date has no time zone
     except (ValueError, OverflowError):
         return Problem("does not follow the date format", f"the format is {date_format}")
     if precision.day:
@@ -227,9 +229,7 @@ def _days(day: date) -> int:
 def _year_problem(year: int) -> Problem | None:
     if FIRST_YEAR <= year <= LAST_YEAR:
         return None
-    return Problem(
-        f"has the year {year}, outside {FIRST_YEAR} to {LAST_YEAR}", "write YYYY-MM-DD"
-    )
+    return Problem(f"has the year {year}, outside {FIRST_YEAR} to {LAST_YEAR}", "write YYYY-MM-DD")
 
 
 def _refusal(text: str) -> Problem:

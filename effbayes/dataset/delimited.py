@@ -70,7 +70,7 @@ def grid_of_path(path: Path, known: Collection[str]) -> Grid:
 def grid_of_file(file: IO[str] | IO[bytes], known: Collection[str]) -> Grid:
     """Read an open file; see `grid_of_path`."""
     path = getattr(file, "name", None)
-    name = os.path.basename(path) if isinstance(path, str) else "table"
+    name = Path(path).name if isinstance(path, str) else "table"
     try:
         data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
@@ -155,12 +155,12 @@ def _without_trailing_blanks(cells: list[str], width: int = 0) -> list[str]:
 
 
 def _ragged(row: int, n_cells: int, n_names: int) -> Fault:
-    more = n_cells > n_names
-    return Fault(
-        f"has {n_cells} cells, {'more' if more else 'fewer'} than the {n_names} names of the header",
-        "quote a cell that contains the delimiter" if more else "keep the empty cells' delimiters",
-        row=row,
-    )
+    if n_cells > n_names:
+        than, remedy = "more", "quote a cell that contains the delimiter"
+    else:
+        than, remedy = "fewer", "write the delimiters of empty cells too"
+    rule = f"has {n_cells} cells, {than} than the {n_names} names of the header"
+    return Fault(rule, remedy, row=row)
 
 
 def _records(text: str, delimiter: str, name: str) -> list[_Record]:
@@ -189,7 +189,8 @@ def _broken(row: int, error: str) -> Fault:
             row=row,
         )
     if "unexpected end" in error:
-        return Fault("has a quote that is not closed", "close it, or double it in the cell", row=row)
+        remedy = "close it, or double it in the cell"
+        return Fault("has a quote that is not closed", remedy, row=row)
     return Fault(
         "has a quote in the middle of a quoted cell", "double a quote inside a quoted cell", row=row
     )

@@ -58,13 +58,19 @@ class Frame(Protocol):
     """What is used of a pandas DataFrame, so that reading a file does not import pandas."""
 
     @property
-    def columns(self) -> Sequence[object]: ...
+    def columns(self) -> Sequence[object]:
+        """Names of the columns."""
+        ...
 
     @property
-    def index(self) -> Sequence[object]: ...
+    def index(self) -> Sequence[object]:
+        """Labels of the rows."""
+        ...
 
     @property
-    def iloc(self) -> _Indexer: ...
+    def iloc(self) -> _Indexer:
+        """Cells by position."""
+        ...
 
 
 def grid_of_frame(frame: Frame) -> Grid:

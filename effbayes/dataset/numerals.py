@@ -36,7 +36,7 @@ _MIXED = Problem(
 
 @dataclass(frozen=True)
 class NumberColumn:
-    """Numbers of a column, dims (row,): NaN where missing or unreadable; and the problems by row."""
+    """Numbers of a column, dims (row,), NaN where missing or unreadable; problems by row."""
 
     values: NDArray[np.float64]
     problems: dict[int, Problem]

@@ -1,4 +1,4 @@
-"""From cells to numbers: every rule that one row must keep, and every fault of one that does not."""
+"""From cells to numbers: the rules that a row must keep, and every fault of one that does not."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class Ledger:
 
     def add_where(self, mask: NDArray[np.bool_], name: str, rule: str, remedy: str = "") -> None:
         """Note what is wrong with a field of several rows."""
-        for i in np.flatnonzero(mask):
-            self.add(int(i), name, rule, remedy)
+        for i in np.flatnonzero(mask).tolist():
+            self.add(i, name, rule, remedy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,8 +202,9 @@ def _check_bounds(ledger: Ledger, numbers: Mapping[str, Floats]) -> tuple[Floats
     ledger.add_where(swapped, "value_low", "is above value_high: they are swapped", "exchange them")
     below = ~swapped & (value < low)
     above = ~swapped & (value > high)
-    ledger.add_where(below, "value", "is below its own value_low", "a value lies within its bounds")
-    ledger.add_where(above, "value", "is above its own value_high", "a value lies within its bounds")
+    remedy = "a value lies within its bounds"
+    ledger.add_where(below, "value", "is below its own value_low", remedy)
+    ledger.add_where(above, "value", "is above its own value_high", remedy)
     exact = low == high
     return (
         np.where(exact, low, value),
@@ -218,9 +219,7 @@ def _sd(ledger: Ledger, numbers: Mapping[str, Floats], name: str) -> Floats:
     return np.nan_to_num(numbers[name], nan=0.0)
 
 
-def _value_sd(
-    ledger: Ledger, numbers: Mapping[str, Floats], no_value: NDArray[np.bool_]
-) -> Floats:
+def _value_sd(ledger: Ledger, numbers: Mapping[str, Floats], no_value: NDArray[np.bool_]) -> Floats:
     """Standard deviation of log2(value), stated or from a published interval, in doublings."""
     sd = _sd(ledger, numbers, "value_sd")
     low, high = numbers["value_ci_low"], numbers["value_ci_high"]
@@ -264,20 +263,21 @@ def _dates(
     width = np.zeros(n)
     orders = [""] * n
     read = date_reader(date_format)
-    for i in np.flatnonzero(~missing):
+    for i in np.flatnonzero(~missing).tolist():
         reading = read(ledger.columns["date"].cells[i])
         if isinstance(reading, DateReading):
             day[i], width[i] = np.datetime64(reading.day, "D"), reading.width
             orders[i] = reading.order
         else:
-            ledger.add(int(i), "date", reading.rule, reading.remedy)
+            ledger.add(i, "date", reading.rule, reading.remedy)
     return day, width, tuple(orders)
 
 
 def add_mixed_orders(observations: Observations, wanted: NDArray[np.bool_]) -> None:
     """Note the dates whose order of day and month is not that of most others of the rows wanted."""
     ledger = observations.ledger
-    orders = {int(i): order for i in np.flatnonzero(wanted) if (order := observations.date_order[i])}
+    stated = observations.date_order
+    orders = {i: stated[i] for i in np.flatnonzero(wanted).tolist() if stated[i]}
     if len(set(orders.values())) < 2:
         return
     counts = list(orders.values())

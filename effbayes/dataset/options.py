@@ -44,11 +44,15 @@ class Settings:
     published: bool = False
 
     def __post_init__(self) -> None:
+        for option in ("unit", "where", "preset", "date_format", "series", "name"):
+            given: object = getattr(self, option)
+            if not isinstance(given, str | None):
+                raise UsageError(f"{option} must be text, not {given!r}")
         check_mapping(self.columns)
         date_reader(self.dates)
         if self.direction is not None and self.direction not in get_args(Direction):
             raise UsageError(f"direction must be falling or rising, not {self.direction!r}")
-        if self.where is not None and not (isinstance(self.where, str) and self.where.strip()):
+        if self.where is not None and not self.where.strip():
             raise UsageError("where must be all, frontier or an expression over the columns")
 
     @property

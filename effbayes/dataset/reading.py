@@ -128,6 +128,5 @@ def _open(source: Source, settings: Settings) -> Grid:
         return grid_of_frame(source)
     if hasattr(source, "read"):
         return grid_of_file(source, known)
-    raise UsageError(
-        f"cannot read a table from {type(source).__name__}; give a path, an open file or a DataFrame"
-    )
+    kind = type(source).__name__
+    raise UsageError(f"cannot read a table from {kind}; give a path, an open file or a DataFrame")

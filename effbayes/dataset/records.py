@@ -47,7 +47,8 @@ def surely_record(date: Dates, level: Floats, direction: Direction) -> Flags:
     np.minimum.at(best_of_day, day, cost)
     is_best = cost == best_of_day[day]
     alone = np.bincount(day, weights=is_best, minlength=len(best_of_day))[day] == 1
-    return is_best & alone & (cost < _best_before_day(date, cost))
+    surely: Flags = is_best & alone & (cost < _best_before_day(date, cost))
+    return surely
 
 
 def surely_beaten(

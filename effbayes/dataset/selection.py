@@ -6,6 +6,7 @@ import io
 import re
 import tokenize
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,11 @@ from effbayes.dataset.numerals import read_numbers
 from effbayes.errors import UsageError
 
 METHODS = frozenset(
-    "str contains startswith endswith lower upper strip len match fullmatch "
-    "dt year month day quarter isin between isna notna isnull notnull abs".split()
+    {
+        *("str", "contains", "startswith", "endswith", "match", "fullmatch"),
+        *("lower", "upper", "strip", "len", "isin", "between", "abs"),
+        *("isna", "notna", "isnull", "notnull", "dt", "year", "month", "day", "quarter"),
+    }
 )
 """What an expression may call: nothing that writes, and nothing private."""
 
@@ -48,8 +52,7 @@ def rows_kept(
         for each row.
     """
     _refuse_calls(expression)
-    # Imported here because it takes longer than reading most tables.
-    import pandas as pd
+    import pandas as pd  # noqa: PLC0415 - it takes longer than reading most tables
 
     mentioned = {
         name: _typed(grid, i)
@@ -59,8 +62,7 @@ def rows_kept(
     frame = pd.DataFrame(mentioned | dict(fields), index=range(len(grid.rows)))
     try:
         result = frame.eval(expression, engine="python", local_dict={}, global_dict={})
-    # The expression is the caller's, and pandas lets through whatever its evaluation raises.
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever evaluating the caller's text raises
         reason = shown(str(error)) or type(error).__name__
         names = ", ".join([*map(shown, grid.header), *(f for f in fields if f not in grid.header)])
         raise UsageError(
@@ -93,7 +95,7 @@ def _refuse_calls(expression: str) -> None:
         tokens = list(tokenize.generate_tokens(io.StringIO(bare).readline))
     except (tokenize.TokenError, SyntaxError):
         raise UsageError(f"where: {shown(expression)!r} is not an expression") from None
-    for mark, name in zip(tokens, tokens[1:], strict=False):
+    for mark, name in pairwise(tokens):
         if mark.string == "." and name.string not in METHODS:
             raise UsageError(
                 f"where: .{name.string} is not allowed; these are: {' '.join(sorted(METHODS))}"

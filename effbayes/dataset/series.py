@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date as calendar_date
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from effbayes.errors import DataError, Fault
+from effbayes.errors import DataError, Fault, UsageError
 from effbayes.types import Direction, Rows
 
 DAYS_PER_YEAR = 365.25
@@ -77,8 +78,8 @@ class Series:
             object.__setattr__(self, "source", ("",) * n)
         if not self.note:
             object.__setattr__(self, "note", ("",) * n)
-        for name in ARRAY_COLUMNS:
-            column = np.array(getattr(self, name), dtype=ARRAY_COLUMNS[name])
+        for name, dtype in ARRAY_COLUMNS.items():
+            column = np.array(getattr(self, name), dtype=dtype)
             if column.shape != (n,):
                 raise ValueError(f"{name} has shape {column.shape}, the table has {n} rows")
             column.flags.writeable = False
@@ -102,8 +103,8 @@ class Series:
     @property
     def span(self) -> tuple[str, str]:
         """First and last ISO date of the rows used."""
-        dates = self.date[self.used]
-        return str(dates.min()), str(dates.max())
+        first, last = self.ends
+        return str(first), str(last)
 
     @property
     def has_bounds(self) -> bool:
@@ -138,13 +139,66 @@ class Series:
         missing = [i for i in range(self.n_table) if not np.isfinite(self.value[i])]
         if missing:
             faults = [
-                Fault("has bounds and no point value", "give a value or keep the bounds",
-                      row=self.label[i] or i, column="value")
+                Fault(
+                    "has bounds and no point value",
+                    "give a value or keep the bounds",
+                    row=self.label[i] or i,
+                    column="value",
+                )
                 for i in missing
             ]
             raise DataError(f"{self.id}: not every row has a point value", faults)
         none = np.full(self.n_table, np.nan)
         return replace(self, value_low=none, value_high=none)
+
+    def row_of(self, text: str) -> int | None:
+        """The row of a label; or the best row of an ISO date, a used one before others.
+
+        None where the table has no row of that date.
+
+        Raises
+        ------
+        UsageError
+            The text is neither a label nor an ISO date.
+        """
+        labelled = [i for i, label in enumerate(self.label) if label and label == text]
+        if labelled:
+            return labelled[0]
+        rows = np.flatnonzero(self.date == self.date_of(text))
+        if not len(rows):
+            return None
+        cost = self.value if self.direction == "falling" else -self.value
+        cost = np.where(np.isnan(cost), np.inf, cost)
+        return int(rows[np.lexsort((cost[rows], ~self.used[rows]))[0]])
+
+    def date_of(self, text: str) -> np.datetime64:
+        """The date of the row of a label, or an ISO date.
+
+        Raises
+        ------
+        UsageError
+            The text is neither.
+        """
+        if text and text in self.label:
+            return np.datetime64(self.date[self.label.index(text)], "D")
+        try:
+            return np.datetime64(calendar_date.fromisoformat(text))
+        except ValueError:
+            raise UsageError(
+                f"{text!r} is neither an ISO date nor the label of a row of {self.id}"
+            ) from None
+
+    @property
+    def ends(self) -> tuple[np.datetime64, np.datetime64]:
+        """First and last date of the rows used."""
+        dates = self.date[self.used]
+        return dates.min(), dates.max()
+
+    @property
+    def origin(self) -> np.datetime64:
+        """Mean date of the rows used, to the second: where the model's time is zero."""
+        days = (self.date[self.used] - np.datetime64("1970-01-01")).astype(np.float64).mean()
+        return np.datetime64("1970-01-01T00:00:00") + np.timedelta64(round(days * 86400), "s")
 
     def require_trend(self) -> None:
         """Refuse a table that cannot have a trend.

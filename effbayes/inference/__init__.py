@@ -1,0 +1,1 @@
+"""Samplers and what follows from draws; pure functions of arrays and keys."""

@@ -115,14 +115,13 @@ def run_nuts(
         if done > settings.warmup:
             kept.append(jax.device_get(collected))
         if progress is not None:
-            jax.block_until_ready(states.i)
+            states.i.block_until_ready()
             progress(min(done, total), total)
     # Chunks do not end where warmup ends: drop what the first kept one has of it, and the surplus.
     first = settings.warmup % CHUNK
     window = slice(first, first + settings.draws)
     collected = {
-        name: np.concatenate([chunk[name] for chunk in kept], axis=1)[:, window]
-        for name in kept[0]
+        name: np.concatenate([chunk[name] for chunk in kept], axis=1)[:, window] for name in kept[0]
     }
     values = jax.device_get(programs.constrain(jnp.asarray(collected.pop("position")), data))
     return Draws(values, _stats(collected, settings))

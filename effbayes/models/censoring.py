@@ -11,11 +11,15 @@ NaN. Two forms are used instead, each where it is accurate:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import gammaln, log_ndtr, logsumexp
 
 from effbayes.arrays import Elements
+
+Elementwise = Callable[[Elements], Elements]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
 _tail_nodes, _tail_weights = np.polynomial.legendre.leggauss(48)
@@ -90,20 +94,20 @@ def _upper_side(low: Elements, high: Elements) -> tuple[Elements, Elements]:
     return jnp.where(flip, -high, low), jnp.where(flip, -low, high)
 
 
-def _where_narrow(
-    narrow: Elements, low: Elements, high: Elements
-) -> tuple[Elements, Elements]:
+def _where_narrow(narrow: Elements, low: Elements, high: Elements) -> tuple[Elements, Elements]:
     """Bounds of the narrow intervals; a harmless interval elsewhere keeps gradients finite."""
     return jnp.where(narrow, low, 0.0), jnp.where(narrow, high, 1.0)
 
 
-def _log_quadrature(low: Elements, high: Elements, log_density) -> Elements:
+def _log_quadrature(low: Elements, high: Elements, log_density: Elementwise) -> Elements:
     half = 0.5 * (high - low)
     nodes = (0.5 * (high + low))[..., None] + half[..., None] * _NODES
     return jnp.log(half) + logsumexp(log_density(nodes), b=_WEIGHTS, axis=-1)
 
 
-def _log_difference(low: Elements, high: Elements, skip: Elements, log_tail) -> Elements:
+def _log_difference(
+    low: Elements, high: Elements, skip: Elements, log_tail: Elementwise
+) -> Elements:
     """``log(P(Z > low) - P(Z > high))`` where `high` is the farther bound from zero."""
     low = jnp.where(skip, 0.0, low)
     high = jnp.where(skip, 1.0, high)
@@ -125,7 +129,7 @@ def _like(df: Elements, z: Elements) -> Elements:
 
 
 def _log_tail_student_t(z: Elements, df: Elements) -> Elements:
-    """Log of ``P(T > z)`` for z >= 0: near zero one half less a quadrature, else `_log_far_tail`."""
+    """Log of ``P(T > z)`` for z >= 0; near zero, one half less a quadrature."""
     near = z < jnp.minimum(1.0, 0.7 * jnp.sqrt(df))
     z_near = jnp.where(near, z, 0.0)
     nodes = 0.5 * z_near[..., None] * (1.0 + _NODES)

@@ -1,4 +1,4 @@
-"""What every model is to the floors above: pure functions of arrays, and how a series becomes arrays.
+"""What every model is to the floors above, and how a series becomes arrays.
 
 A model knows three spaces: the *position* that a sampler moves in (a flat unconstrained vector),
 the *parameters* of the NumPyro model, and the *quantities* common to all models (``rate``,
@@ -46,23 +46,21 @@ class Data(NamedTuple):
 
 
 class Model(Protocol):
-    """The contract; implementations are frozen, hashable values (a program is compiled per value).
-
-    Attributes
-    ----------
-    name, prior_name
-        As the command line names them.
-    parameters
-        Names of the reported scalar quantities, in the order they are shown.
-    """
-
-    name: str
+    """The contract; implementations are frozen, hashable values: a program is compiled for each."""
 
     @property
-    def prior_name(self) -> str: ...
+    def name(self) -> str:
+        """As the command line names it."""
 
     @property
-    def parameters(self) -> tuple[str, ...]: ...
+    def prior_name(self) -> str:
+        """Kind of prior, as the command line names it."""
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Scalar parameters beside the rate, in the order they are shown."""
+
+    def __hash__(self) -> int: ...
 
     def log_density(self, position: Position, data: Data) -> Scalar:
         """Log of the joint density of data and position, Jacobian included."""
@@ -138,13 +136,15 @@ def data_from_series(series: Series) -> Data:
     }
     size = bucket_size(len(y))
     padded = {name: _pad(column, size, fill) for name, (column, fill) in columns.items()}
-    return Data(
-        **padded,
-        y_mean=np.float64(y.mean()),
-        slope_sign=np.float64(sign),
-        rate_guess=np.float64(sign * slope),
-        sigma_guess=np.float64(np.sqrt(spread**2 + 0.05**2)),
-    )
+    scalars = {
+        "y_mean": y.mean(),
+        "slope_sign": sign,
+        "rate_guess": sign * slope,
+        "sigma_guess": np.sqrt(spread**2 + 0.05**2),
+    }
+    # NumPy arrays stand for JAX's until a floor that knows the device puts them there.
+    values: dict[str, Any] = padded | {name: np.float64(x) for name, x in scalars.items()}
+    return Data(**values)
 
 
 def is_censored(data: Data) -> Any:

@@ -17,7 +17,6 @@ is close to standard normal whatever sigma is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -32,7 +31,7 @@ from numpyro.infer.util import log_density as numpyro_log_density
 
 from effbayes.arrays import PerObs, Position, RandomKey, Scalar
 from effbayes.dataset.series import Series
-from effbayes.errors import DataError, UsageError
+from effbayes.errors import UsageError
 from effbayes.models.censoring import (
     log_density_student_t,
     log_interval_normal,
@@ -40,7 +39,7 @@ from effbayes.models.censoring import (
 )
 from effbayes.models.contract import Data, Parameters, is_censored, mean_of_trend
 from effbayes.models.propriety import require_proper
-from effbayes.trend import MONTHS_PER_YEAR, doubling_time_months, rate_per_year
+from effbayes.trend import doubling_time_months, rate_per_year
 from effbayes.types import PriorName
 
 
@@ -78,7 +77,8 @@ class Priors:
         if self.kind not in {"default", "signed", "reference"}:
             raise UsageError(f"prior {self.kind!r} is not one of default, signed, reference")
         wrong = [
-            f"{name} = {value}" for name, value in asdict(self).items()
+            f"{name} = {value}"
+            for name, value in asdict(self).items()
             if name != "kind" and not (np.isfinite(value) and value > 0)
         ]
         if wrong:
@@ -122,9 +122,7 @@ class LogLinear:
         else:
             alpha = numpyro.sample("alpha", dist.Normal(data.y_mean, priors.alpha_sd))
         if priors.kind == "default":
-            prior = dist.LogNormal(
-                jnp.log(priors.doubling_time_median), priors.doubling_time_sdlog
-            )
+            prior = dist.LogNormal(jnp.log(priors.doubling_time_median), priors.doubling_time_sdlog)
             rate = rate_per_year(numpyro.sample("doubling_time", prior))
         else:
             rate = numpyro.sample(
@@ -135,7 +133,9 @@ class LogLinear:
             numpyro.factor("flat_in_log_sigma", -jnp.log(sigma))
         else:
             sigma = numpyro.sample("sigma", dist.HalfNormal(priors.sigma_scale))
-        nu = numpyro.sample("nu", dist.Gamma(priors.nu_shape, priors.nu_rate)) if self.robust else None
+        nu = None
+        if self.robust:
+            nu = numpyro.sample("nu", dist.Gamma(priors.nu_shape, priors.nu_rate))
         observed = Observed(data, alpha, rate, sigma, nu, censored=self.censored)
         with numpyro.plate("obs", data.y.shape[0]), numpyro.handlers.mask(mask=data.mask):
             numpyro.sample("y", observed, obs=data.y)
@@ -215,7 +215,11 @@ class LogLinear:
 
     def _observed(self, values: Parameters, data: Data) -> Observed:
         return Observed(
-            data, values["alpha"], values["rate"], values["sigma"], values.get("nu"),
+            data,
+            values["alpha"],
+            values["rate"],
+            values["sigma"],
+            values.get("nu"),
             censored=self.censored,
         )
 

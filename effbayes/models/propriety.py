@@ -2,8 +2,8 @@
 
 Two ways in which it does not:
 
-* every row lies on one line. The likelihood then grows like ``sigma**-n`` as the noise vanishes, and
-  with three rows or more no proper density of sigma at zero outweighs it;
+* every row lies on one line. The likelihood then grows like ``sigma**-n`` as the noise vanishes,
+  and with three rows or more no proper density of sigma at zero outweighs it;
 * under the flat reference prior, too few rows bound the trend from both sides, or one line passes
   within every bound, so that an arbitrarily small noise stays possible.
 """
@@ -39,7 +39,9 @@ def require_proper(series: Series, *, flat_prior: bool) -> None:
     exact = sharp & (low == high)
     t = series.date[used].astype("datetime64[D]").astype(np.float64)
     remedy = "state the measurement error of the values (value_sd)"
-    if exact.sum() > 2 and _on_one_line(t[exact], low[exact]):
+    # As many exact rows as a line has freedoms fit it without a claim about the noise.
+    freedoms = min(len(np.unique(t[exact])), 2)
+    if exact.sum() > freedoms and _on_one_line(t[exact], low[exact]):
         raise DataError(
             f"{series.id}: {int(exact.sum())} exact values lie on one line, so the noise could be "
             f"zero and no interval exists; {remedy}"
@@ -62,10 +64,10 @@ def require_proper(series: Series, *, flat_prior: bool) -> None:
 def _bounds(series: Series) -> tuple[np.ndarray, np.ndarray]:
     used = series.used
     bounded = np.isfinite(series.value_low) | np.isfinite(series.value_high)
-    low = np.where(bounded, np.where(np.isnan(series.value_low), 0.0, series.value_low), series.value)
-    high = np.where(
-        bounded, np.where(np.isnan(series.value_high), np.inf, series.value_high), series.value
-    )
+    open_low = np.where(np.isnan(series.value_low), 0.0, series.value_low)
+    open_high = np.where(np.isnan(series.value_high), np.inf, series.value_high)
+    low = np.where(bounded, open_low, series.value)
+    high = np.where(bounded, open_high, series.value)
     with np.errstate(divide="ignore"):
         return np.log2(low[used]), np.log2(high[used])
 
@@ -85,8 +87,10 @@ def _line_within(t: np.ndarray, low: np.ndarray, high: np.ndarray) -> bool:
     t = (t - t.mean()) / max(float(np.ptp(t)), 1.0)
     upper, lower = np.isfinite(high), np.isfinite(low)
     left = np.vstack(
-        [np.column_stack([np.ones(upper.sum()), t[upper]]),
-         -np.column_stack([np.ones(lower.sum()), t[lower]])]
+        [
+            np.column_stack([np.ones(upper.sum()), t[upper]]),
+            -np.column_stack([np.ones(lower.sum()), t[lower]]),
+        ]
     )
     right = np.concatenate([high[upper], -low[lower]]) + _ON_A_LINE
     found = linprog([0.0, 0.0], A_ub=left, b_ub=right, bounds=[(None, None)] * 2)

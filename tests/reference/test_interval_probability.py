@@ -27,7 +27,7 @@ from effbayes.runtime import on_device
 
 DIGITS = 45
 LOG_P, LOG_P_FLOOR = 1e-9, 1e-15
-GRADIENT, GRADIENT_FLOOR = 1e-8, 1e-13
+GRADIENT, GRADIENT_FLOOR = 1e-7, 1e-13
 
 NORMAL_WIDTHS = (1e-8, 1e-5, 1e-3, 0.03, 0.4, 1.0, 3.0, 40.0, 3e3, math.inf)
 STUDENT_WIDTHS = (1e-8, 1e-3, 0.03, 0.4, 3.0, 3e3, math.inf)
@@ -53,11 +53,14 @@ def upper_tail_normal(z: mp.mpf) -> mp.mpf:
 
 
 def upper_tail_student_t(z: mp.mpf, df: mp.mpf) -> mp.mpf:
-    """P(T > z) for z >= 0, from whichever incomplete beta function is not near one."""
+    """P(T > z) for z >= 0; near zero one half less the rest, where that loses no digits."""
     x = df / (df + z**2)
-    if x < 0.5:
+    if z > 1:
         return mp.betainc(df / 2, mp.mpf(1) / 2, 0, x, regularized=True) / 2
-    return mp.mpf(1) / 2 - mp.betainc(mp.mpf(1) / 2, df / 2, 0, 1 - x, regularized=True) / 2
+    return (
+        mp.mpf(1) / 2
+        - mp.betainc(mp.mpf(1) / 2, df / 2, 0, z**2 / (df + z**2), regularized=True) / 2
+    )
 
 
 def probability(low: float, high: float, tail: Callable[[mp.mpf], mp.mpf]) -> mp.mpf:
