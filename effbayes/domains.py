@@ -43,8 +43,6 @@ class Claim:
         What the claim is about; both empty where the catalogue has no series for it.
     doubling_time_months, factor, period_years
         As printed. They need not agree: `note` and `corrections` say where they do not.
-    source, note
-        Where it is printed, and what to know about it.
     """
 
     domain: str
@@ -76,15 +74,12 @@ class Correction:
     ----------
     id
         Number of the finding and number within it: ``"03-01"``.
-    domain, series, label
-        Which row; `label` is empty where the series as a whole is meant.
+    label
+        The row; empty where the series as a whole is meant.
     field
-        A column of the series, ``claim.`` and a column of the published rates, or in a word
-        what else was wrong.
+        A column of the series, ``claim.`` and a column of the published rates, or another word.
     published, corrected
-        As they are written in the tables; `published` is empty where nothing was published.
-    reason, source
-        Why, and on what ground.
+        As written in the tables; `published` is empty where nothing was published.
     """
 
     id: str
@@ -106,10 +101,8 @@ class SeriesInfo:
     ----------
     n_obs, n_table, span
         Rows that the log-linear model uses, rows of the table, first and last ISO date used.
-    rows
-        How the rows used are chosen.
-    main
-        Whether it is the first series of its domain.
+    rows, main
+        How the rows used are chosen; whether it is the first series of its domain.
     """
 
     domain: str
@@ -225,13 +218,7 @@ def published_claims() -> list[Claim]:
 
 
 def reference_rates() -> list[ReferenceRate]:
-    """Rates to compare with; the first is Moore's law.
-
-    Examples
-    --------
-    >>> reference_rates()[0].name, reference_rates()[0].doubling_time_months
-    ('moore', 24.0)
-    """
+    """Rates to compare with; the first is Moore's law."""
     return [
         ReferenceRate(
             name=row["name"],

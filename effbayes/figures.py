@@ -60,6 +60,7 @@ def trend(series: Series, alpha: Chains, rate: Chains) -> Figure:
     _points(axes, series, used=True)
     _points(axes, series, used=False)
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.set_ylabel(_plain(series.unit) or "value")
     axes.set_title(_plain(series.title or series.id), loc="left", fontsize="medium")
     axes.spines[["top", "right"]].set_visible(False)

@@ -101,7 +101,9 @@ def doubling_time(rate: Sample, interval: Interval) -> Estimate:
 
 def trend_factor(rate: Sample, years: float, interval: Interval) -> Estimate:
     """Efficiency factor of the trend over a number of years."""
-    return estimate(factor(rate, years), interval)
+    # A factor beyond double precision becomes infinite here, and null in the JSON.
+    with np.errstate(over="ignore"):
+        return estimate(factor(rate, years), interval)
 
 
 def predictive_factor(rate: Sample, noise: Sample, years: float, interval: Interval) -> Estimate:
@@ -116,7 +118,8 @@ def predictive_factor(rate: Sample, noise: Sample, years: float, interval: Inter
     years
         Length of the period.
     """
-    return estimate(2.0 ** (rate * years + noise[..., 1] - noise[..., 0]), interval)
+    with np.errstate(over="ignore"):
+        return estimate(2.0 ** (rate * years + noise[..., 1] - noise[..., 0]), interval)
 
 
 def observed_factor(
@@ -143,7 +146,8 @@ def observed_factor(
     if first is None or last is None:
         return Estimate(None, None, None, "a value is known from one side only")
     gain = first - last if series.direction == "falling" else last - first
-    return estimate(2.0**gain, interval)
+    with np.errstate(over="ignore"):
+        return estimate(2.0**gain, interval)
 
 
 def prob_faster(rate: Sample, reference_rate: float) -> float:

@@ -259,7 +259,7 @@ def _dates(
 ) -> tuple[NDArray[np.datetime64], Floats, tuple[str, ...]]:
     """Dates (NaT if unreadable), the days that each leaves open, and its order of day and month."""
     n = len(missing)
-    day = np.full(n, np.datetime64("NaT"), dtype="datetime64[D]")
+    day = np.full(n, np.datetime64("NaT", "D"))
     width = np.zeros(n)
     orders = [""] * n
     read = date_reader(date_format)

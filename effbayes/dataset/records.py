@@ -19,7 +19,7 @@ def level_of(value: Floats, low: Floats, high: Floats) -> Floats:
     """
     one = np.where(np.isfinite(low), low, high)
     # The product of the roots neither overflows nor underflows, the root of the product does.
-    between = np.sqrt(low) * np.sqrt(high)
+    between = np.sqrt(np.maximum(low, 0)) * np.sqrt(np.maximum(high, 0))
     return np.where(np.isfinite(value), value, np.where(np.isfinite(between), between, one))
 
 

@@ -33,7 +33,11 @@ def test_every_module_has_a_floor(tables, modules):
 
 @pytest.mark.parametrize(
     ("contract", "permission"),
-    [("jax", "import JAX or NumPyro"), ("terminal", "import Typer or Rich")],
+    [
+        ("jax", "import JAX or NumPyro"),
+        ("terminal", "import Typer or Rich"),
+        ("plots", "import a plotting library"),
+    ],
 )
 def test_who_may_import_what_is_the_same_on_the_page(tables, contracts, contract, permission):
     permitted = {cells[0]: set(CODE.findall(cells[1])) for cells in tables["May ..."][1:]}
