@@ -10,6 +10,9 @@ from jaxtyping import Bool, Float, Int, Key
 Elements: TypeAlias = Float[Array, "..."]
 """Floats of any shape, elementwise."""
 
+Choice: TypeAlias = Bool[Array, "..."]
+"""Which of the elements, elementwise."""
+
 Scalar: TypeAlias = Float[Array, ""]
 Position: TypeAlias = Float[Array, "dim"]
 """A point in a sampler's unconstrained space."""

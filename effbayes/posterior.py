@@ -102,7 +102,7 @@ def doubling_time(rate: Sample, interval: Interval) -> Estimate:
 def trend_factor(rate: Sample, years: float, interval: Interval) -> Estimate:
     """Efficiency factor of the trend over a number of years."""
     # A factor beyond double precision becomes infinite here, and null in the JSON.
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return estimate(factor(rate, years), interval)
 
 
@@ -118,7 +118,7 @@ def predictive_factor(rate: Sample, noise: Sample, years: float, interval: Inter
     years
         Length of the period.
     """
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return estimate(2.0 ** (rate * years + noise[..., 1] - noise[..., 0]), interval)
 
 
@@ -146,7 +146,7 @@ def observed_factor(
     if first is None or last is None:
         return Estimate(None, None, None, "a value is known from one side only")
     gain = first - last if series.direction == "falling" else last - first
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return estimate(2.0**gain, interval)
 
 

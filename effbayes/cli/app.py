@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated, NoReturn
 
 import typer
 
 import effbayes
-from effbayes.cli import doctor, runs, sampling, tables
+from effbayes.cli import doctor, output, runs, sampling, tables
 from effbayes.errors import EffbayesError
 
 INTERRUPTED = 130
@@ -24,7 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help=(
         "How fast is it improving, and how sure are we? Posteriors for doubling times and "
-        "efficiency factors."
+        "efficiency factors. Start with: effbayes sample --domain imagenet"
     ),
     epilog=(
         "Exit codes: 0 ok; 2 usage; 3 bad data; 4 bad or damaged run file; 5 the sampler did not "
@@ -60,16 +59,18 @@ app.command("doctor")(doctor.doctor)
 
 def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
+    output.bear_any_text()
     try:
-        app()
+        app(prog_name="effbayes")
     except EffbayesError as error:
-        typer.echo(f"effbayes: {error}", err=True)
+        typer.echo(f"effbayes: {output.plain(str(error))}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except output.ReaderGoneError:
+        sys.exit(BROKEN_PIPE)
+    except (KeyboardInterrupt, SystemExit) as end:
+        # Typer turns Ctrl-C into this code, without a word.
+        if isinstance(end, SystemExit) and end.code != INTERRUPTED:
+            raise
         typer.echo("effbayes: interrupted", err=True)
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # The reader has gone; keep the interpreter from complaining while it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(BROKEN_PIPE)
     sys.exit(0)

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from effbayes.cli import layout
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from effbayes.diagnostics import Diagnostics
     from effbayes.errors import DataError
-
-NARROWEST = 140
-"""Columns assumed when the output is not a terminal, so that nothing is cut in a file."""
 
 
 def number(value: float | None) -> str:
@@ -29,42 +25,49 @@ def number(value: float | None) -> str:
 
 
 def estimate(value: Mapping[str, Any], unit: str = "") -> str:
-    """``15.7 months (12.9 to 21.1)``; an upper end that does not exist is said in words."""
+    """``15.7 months (12.9 to 21.1)``; what does not exist is a dash, with the reason after it."""
+    note = value.get("note")
     if value["median"] is None and value["low"] is None:
-        return str(value.get("note", "-"))
+        return str(note or "-")
     after = f" {unit}" if unit else ""
-    if value["high"] is None:
-        middle = "" if value["median"] is None else f"{number(value['median'])}{after}; "
-        return f"{middle}longer than {number(value['low'])}{after}, or no progress"
-    if value["median"] is None:
-        return str(value.get("note", "-"))
-    return f"{number(value['median'])}{after} ({number(value['low'])} to {number(value['high'])})"
+    ends = f"{number(value['low'])} to {number(value['high'])}"
+    because = f"; {note}" if note else ""
+    return (
+        f"{number(value['median'])}{after if value['median'] is not None else ''} ({ends}{because})"
+    )
+
+
+def doubling_time(value: Mapping[str, Any], unit: str = "") -> str:
+    """As `estimate`; an upper end past which there may be no progress is said in words."""
+    if value["high"] is not None or value["low"] is None:
+        return estimate(value, unit)
+    after = f" {unit}" if unit else ""
+    middle = "" if value["median"] is None else f"{number(value['median'])}{after}; "
+    return f"{middle}longer than {number(value['low'])}{after}, or no progress"
 
 
 def summaries(found: Sequence[Mapping[str, Any]]) -> None:
     """One series in full, several as a table with a line each."""
-    console = _console()
-    if len(found) == 1:
-        _one(console, found[0])
-    else:
-        _several(console, found)
+    with layout.page() as console:
+        if len(found) == 1:
+            _one(console, found[0])
+        else:
+            _several(console, found)
 
 
 def _one(console: Console, summary: Mapping[str, Any]) -> None:
     percent = f"{100 * summary['ci']['prob']:g} %"
     kind = "equal-tailed" if summary["ci"]["kind"] == "eti" else "highest-density"
     factors = summary["efficiency_factor"]
-    console.print(Text(_title(summary), style="bold"))
-    console.print(
-        Text(
-            f"{summary['model']}, {summary['prior']} prior; {summary['n_obs']} of "
-            f"{summary['n_table']} rows; {factors['from']} to {factors['to']}"
-        )
+    layout.line(console, _title(summary), style="bold")
+    layout.line(
+        console,
+        f"{summary['model']}, {summary['prior']} prior; {summary['n_obs']} of "
+        f"{summary['n_table']} rows; {factors['from']} to {factors['to']}",
     )
     _verdict(console, summary)
-    table = _table(("", f"median ({percent}, {kind})"))
     rows = [
-        ("doubling time", estimate(summary["doubling_time_months"], "months")),
+        ("doubling time", doubling_time(summary["doubling_time_months"], "months")),
         ("rate, doublings per year", estimate(summary["rate_per_year"])),
         ("factor per year", estimate(summary["factor_per_year"])),
         ("factor over the span, trend", estimate(factors["trend"])),
@@ -72,48 +75,49 @@ def _one(console: Console, summary: Mapping[str, Any]) -> None:
         ("factor over the span, observed", estimate(factors["observed"])),
         ("P(progress)", _probability(summary["prob_progress"])),
     ]
-    for name, parameter in summary["parameters"].items():
-        rows.append((name, estimate(parameter)))
-    for row in rows:
-        table.add_row(*map(Text, row))
-    console.print(table)
-    references = _table(
-        ("faster than", "doubling time, months", "factor over the span", "probability")
-    )
-    for reference in summary["references"]:
-        references.add_row(
-            Text(reference["name"]),
-            Text(number(reference["doubling_time_months"])),
-            Text(number(reference["factor"])),
-            Text(_probability(reference["prob_faster"])),
+    rows += [(name, estimate(parameter)) for name, parameter in summary["parameters"].items()]
+    layout.table(console, ("", f"median ({percent}, {kind})"), rows)
+    references = [
+        (
+            reference["name"],
+            number(reference["doubling_time_months"]),
+            number(reference["factor"]),
+            _probability(reference["prob_faster"]),
         )
-    console.print(references)
+        for reference in summary["references"]
+    ]
+    names = ("faster than", "doubling time, months", "factor over the span", "probability")
+    layout.table(console, names, references)
     _notes(console, summary["notes"])
 
 
 def _several(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
     percent = f"{100 * found[0]['ci']['prob']:g} %"
-    table = _table(
-        (
-            "series",
-            "rows",
-            f"doubling time, months ({percent})",
-            "factor over the span",
-            "P(faster than Moore)",
-            "sampler",
-        )
+    columns = (
+        "series",
+        "rows",
+        f"doubling time, months ({percent})",
+        "factor over the span",
+        "P(faster than Moore)",
+        "sampler",
     )
+    shared = {summary["domain"] for summary in found}
+    if len(shared) == 1 and None not in shared:
+        layout.line(console, found[0]["domain"], style="bold")
+    rows = []
     for summary in found:
         moore = next(r for r in summary["references"] if r["name"] == "moore")
-        table.add_row(
-            Text(_title(summary)),
-            Text(f"{summary['n_obs']} of {summary['n_table']}"),
-            Text(estimate(summary["doubling_time_months"])),
-            Text(estimate(summary["efficiency_factor"]["trend"])),
-            Text(_probability(moore["prob_faster"])),
-            Text(summary["diagnostics"]["verdict"]),
+        rows.append(
+            (
+                summary["series"] if len(shared) == 1 else _title(summary),
+                f"{summary['n_obs']} of {summary['n_table']}",
+                doubling_time(summary["doubling_time_months"]),
+                estimate(summary["efficiency_factor"]["trend"]),
+                _probability(moore["prob_faster"]),
+                summary["diagnostics"]["verdict"],
+            )
         )
-    console.print(table)
+    layout.table(console, columns, rows)
     for summary in found:
         if summary["diagnostics"]["reasons"]:
             _verdict(console, summary)
@@ -122,103 +126,84 @@ def _several(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
 
 def diagnostics(name: str, found: Diagnostics) -> None:
     """Verdict first, then the figures of every quantity."""
-    console = _console()
-    console.print(Text(f"{name}: {found}", style="bold"))
-    table = _table(("quantity", "R-hat", "bulk ESS", "tail ESS"))
-    for quantity, q in found.quantities.items():
-        table.add_row(Text(quantity), f"{q.r_hat:.4f}", f"{q.ess_bulk:.0f}", f"{q.ess_tail:.0f}")
-    console.print(table)
-    console.print(
-        Text(
-            f"divergences {found.divergences}, trajectories cut short {found.max_tree_depth_hits}, "
-            f"smallest BFMI {found.bfmi_min:.2f}"
+    with layout.page() as console:
+        layout.line(console, f"{name}: {found.verdict}", style="bold")
+        for reason in found.reasons:
+            layout.line(console, f"  {reason}", style="red")
+        rows = [
+            (quantity, f"{q.r_hat:.4f}", f"{q.ess_bulk:.0f}", f"{q.ess_tail:.0f}")
+            for quantity, q in found.quantities.items()
+        ]
+        layout.table(console, ("quantity", "R-hat", "bulk ESS", "tail ESS"), rows)
+        layout.line(
+            console,
+            f"divergences {found.divergences}, trajectories cut short "
+            f"{found.max_tree_depth_hits}, smallest BFMI {found.bfmi_min:.2f}",
         )
-    )
 
 
 def factors(document: Mapping[str, Any]) -> None:
     """The three efficiency factors between two dates."""
-    console = _console()
-    console.print(
-        Text(
-            f"{document['series']}, {document['from']} to {document['to']} "
-            f"(sampler: {document['verdict']})",
-            style="bold",
-        )
-    )
-    table = _table(("efficiency factor", f"median ({100 * document['ci']['prob']:g} %)"))
     names = {"trend": "of the trend", "predictive": "of new systems", "observed": "as observed"}
-    for kind, value in document["efficiency_factor"].items():
-        table.add_row(Text(names[kind]), Text(estimate(value)))
-    console.print(table)
+    percent = f"{100 * document['ci']['prob']:g} %"
+    rows = [(names[kind], estimate(value)) for kind, value in document["efficiency_factor"].items()]
+    dated = (
+        given if given == date else f"{given} ({date})"
+        for given, date in zip((document["from"], document["to"]), document["span"], strict=True)
+    )
+    with layout.page() as console:
+        layout.line(console, f"{_title(document)}, {' to '.join(dated)}", style="bold")
+        layout.line(console, f"sampler: {document['verdict']}")
+        layout.table(console, ("efficiency factor", f"median ({percent})"), rows)
 
 
 def domains(infos: Sequence[Mapping[str, Any]]) -> None:
-    """The catalogue."""
-    table = _table(("domain", "series", "rows", "span", "unit", "published: factor, doubling time"))
+    """The catalogue, series under their domains."""
+    rows = []
+    domain = None
     for info in infos:
+        if info["domain"] != domain:
+            domain = info["domain"]
+            rows.append((domain, "", "", "", ""))
         claim = info["claim"]
         shown = "-"
         if claim is not None:
             shown = f"{claim['factor']:g}x, {claim['doubling_time_months']:.3g} months"
-        table.add_row(
-            *map(
-                Text,
-                (
-                    info["domain"],
-                    info["series"],
-                    f"{info['n_obs']} of {info['n_table']}",
-                    " to ".join(info["span"]),
-                    info["unit"],
-                    shown,
-                ),
-            )
-        )
-    _console().print(table)
+        count = f"{info['n_obs']} of {info['n_table']}"
+        span = " to ".join(info["span"])
+        rows.append((f"  {info['series']}", count, span, info["unit"], shown))
+    columns = ("domain, series", "rows", "span", "unit", "published claim")
+    with layout.page() as console:
+        layout.table(console, columns, rows)
 
 
 def validation(document: Mapping[str, Any], failure: DataError | None) -> None:
     """All faults, or what was read."""
-    console = _console()
-    if failure is not None:
-        console.print(Text(failure.summary, style="bold"))
-        for fault in failure.faults:
-            console.print(Text(f"  {fault}"))
-        return
-    for one in document["series"]:
-        console.print(
-            Text(
+    with layout.page() as console:
+        if failure is not None:
+            layout.line(console, failure.summary, style="bold")
+            for fault in failure.faults:
+                layout.line(console, f"  {fault}")
+            return
+        for one in document["series"]:
+            layout.line(
+                console,
                 f"{one['name']}: good; {one['n_obs']} of {one['n_table']} rows, "
-                f"{one['span'][0]} to {one['span'][1]}"
+                f"{one['span'][0]} to {one['span'][1]}",
             )
-        )
-        _notes(console, one["remarks"])
+            _notes(console, one["remarks"])
 
 
 def facts(document: Mapping[str, Any]) -> None:
     """Names and values, one a line."""
-    console = _console()
-    for name, value in document.items():
-        shown = value
-        if isinstance(value, Mapping):
-            shown = ", ".join(f"{key} {inner}" for key, inner in value.items())
-        elif isinstance(value, list):
-            shown = ", ".join(map(str, value))
-        console.print(Text(f"{name}: {shown}"))
-
-
-def _console() -> Console:
-    console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
-        console.width = max(console.width, NARROWEST)
-    return console
-
-
-def _table(columns: Sequence[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(Text(column), overflow="fold")
-    return table
+    with layout.page() as console:
+        for name, value in document.items():
+            shown = value
+            if isinstance(value, Mapping):
+                shown = ", ".join(f"{key} {inner}" for key, inner in value.items())
+            elif isinstance(value, list):
+                shown = ", ".join(map(str, value))
+            layout.line(console, f"{name}: {shown}")
 
 
 def _title(summary: Mapping[str, Any]) -> str:
@@ -229,16 +214,16 @@ def _title(summary: Mapping[str, Any]) -> str:
 def _verdict(console: Console, summary: Mapping[str, Any]) -> None:
     found = summary["diagnostics"]
     if not found["reasons"]:
-        console.print(Text(f"sampler: {found['verdict']}"))
+        layout.line(console, f"sampler: {found['verdict']}")
         return
-    console.print(Text(f"{_title(summary)}: the sampler did not converge", style="bold red"))
+    layout.line(console, f"{_title(summary)}: the sampler did not converge", style="bold red")
     for reason in found["reasons"]:
-        console.print(Text(f"  {reason}", style="red"))
+        layout.line(console, f"  {reason}", style="red")
 
 
 def _notes(console: Console, notes: Sequence[str]) -> None:
     for note in notes:
-        console.print(Text(f"note: {note}"))
+        layout.line(console, f"note: {note}")
 
 
 def _probability(value: float) -> str:

@@ -16,7 +16,7 @@ def summarize(
     interval: options.Kind = "eti",
     json: options.Json = False,
 ) -> None:
-    """Numbers of a run."""
+    """Numbers of a run that was kept."""
     from effbayes.analysis import load
 
     chosen = options.interval(ci, interval)
@@ -31,12 +31,13 @@ def summarize(
 
 
 def diagnose(run: options.Run, json: options.Json = False) -> None:
-    """Verdict on the sampler, with R-hat and effective sample size of every quantity."""
+    """Verdict on the sampler. With R-hat and effective sample size of every quantity."""
     from effbayes.analysis import load
 
     fit = load(run)
     if json:
-        output.write_json({"schema": "effbayes.diagnostics/1", **fit.verdict.as_dict()})
+        figures = output.nulls(fit.verdict.as_dict())
+        output.write_json({"schema": "effbayes.diagnostics/1", **figures})
     else:
         render.diagnostics(fit.series.id, fit.verdict)
     if not fit.verdict.ok:
@@ -53,7 +54,7 @@ def factor(
     interval: options.Kind = "eti",
     json: options.Json = False,
 ) -> None:
-    """Efficiency factor between two dates: of the trend, of new systems, and as observed."""
+    """Efficiency factor between two dates. Of the trend, of new systems, and as observed."""
     from effbayes.analysis import load
     from effbayes.posterior import FACTOR_KINDS, as_dict
 
@@ -64,9 +65,11 @@ def factor(
     }
     document = {
         "schema": "effbayes.factor/1",
+        "domain": fit.series.domain or None,
         "series": fit.series.name,
         "from": start,
         "to": end,
+        "span": [str(fit.series.date_of(start)), str(fit.series.date_of(end))],
         "ci": chosen._asdict(),
         "efficiency_factor": factors,
         "verdict": fit.verdict.verdict,

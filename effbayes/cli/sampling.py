@@ -21,14 +21,23 @@ ALL_DOMAINS = "all"
 
 def sample(
     domain: Annotated[
-        str | None, typer.Option(help="A shipped domain (see effbayes domains), or all.")
+        str | None,
+        typer.Option(metavar="NAME", help="A shipped domain (see effbayes domains), or all."),
     ] = None,
     series: options.SeriesName = None,
     data: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="Your own table in place of a domain.")
     ] = None,
-    model: Annotated[str, typer.Option(help="Model of the trend.")] = "loglinear",
-    prior: Annotated[str, typer.Option(metavar="default|signed|reference")] = "default",
+    model: Annotated[
+        str, typer.Option(metavar="loglinear", help="Model of the trend.")
+    ] = "loglinear",
+    prior: Annotated[
+        str,
+        typer.Option(
+            metavar="default|signed|reference",
+            help="default: there is progress; signed: there may be none; reference: flat.",
+        ),
+    ] = "default",
     robust: Annotated[bool, typer.Option("--robust", help="Student's t noise.")] = False,
     published: Annotated[
         bool, typer.Option("--published", help="Figures as published, before corrections.")
@@ -49,15 +58,21 @@ def sample(
     seed: Annotated[int, typer.Option(help="Same seed, same draws.")] = 0,
     ci: options.Ci = 0.95,
     interval: options.Kind = "eti",
-    platform: Annotated[str | None, typer.Option(metavar="cpu|gpu|tpu")] = None,
+    platform: Annotated[
+        str | None,
+        typer.Option(metavar="cpu|gpu|tpu", help="Where to sample; JAX chooses by default."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="RUN.nc", help="Keep the run.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file of --out.")] = False,
     json: options.Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
-    """Sample the posterior of a trend: doubling time, efficiency factor, and how sure we are."""
-    if (domain is None) == (data is None):
-        raise UsageError("give either --domain NAME or --data FILE.csv")
+    """Sample a trend: its doubling time, and how sure we are.
+
+    Start with effbayes sample --domain imagenet, or with a table of your own that has columns
+    date and value: effbayes sample --data mine.csv
+    """
+    _require_one_source(domain, data)
     table: dict[str, Any] = {
         "--column": column,
         "--direction": direction,
@@ -90,18 +105,35 @@ def sample(
         **{name: x for name, x in sampler.items() if x is not None},
     )
     summaries = [fit.summary(*wanted) for fit in fits]
-    if out is not None:
-        fits[0].save(out, force=force)
-    if json:
-        output.write_json(
-            summaries[0]
-            if len(summaries) == 1
-            else {"schema": "effbayes.summaries/1", "summaries": summaries}
-        )
-    else:
-        render.summaries(summaries)
+    try:
+        if out is not None:
+            fits[0].save(out, force=force)
+    finally:
+        # Where the run cannot be kept, its numbers are printed all the same.
+        _print(summaries, json=json)
     if not all(fit.verdict.ok for fit in fits):
         raise typer.Exit(NOT_CONVERGED)
+
+
+def _require_one_source(domain: str | None, data: Path | None) -> None:
+    if domain is not None and data is not None:
+        raise UsageError("--domain and --data were both given; give one of them")
+    if domain is None and data is None:
+        from effbayes.domains import domain_names
+
+        names = ", ".join([*domain_names(), ALL_DOMAINS])
+        raise UsageError(
+            f"nothing to sample: give --domain NAME (one of {names}) or --data FILE.csv"
+        )
+
+
+def _print(summaries: list[dict[str, Any]], *, json: bool) -> None:
+    if not json:
+        render.summaries(summaries)
+    elif len(summaries) == 1:
+        output.write_json(summaries[0])
+    else:
+        output.write_json({"schema": "effbayes.summaries/1", "summaries": summaries})
 
 
 def _shipped(

@@ -18,7 +18,7 @@ def domains(
     ] = False,
     json: options.Json = False,
 ) -> None:
-    """What can be sampled: rows, span, unit and published claim of every series."""
+    """What can be sampled, and the published claims. Rows, span and unit of every series."""
     from effbayes.domains import describe
 
     infos = [asdict(info) for info in describe(published=published)]
@@ -39,7 +39,7 @@ def validate(
     series: options.SeriesName = None,
     json: options.Json = False,
 ) -> None:
-    """All faults of a table, by row and column, with rule and remedy."""
+    """All faults of a table, by row and column. With the rule broken, and the remedy."""
     from effbayes.dataset import read_table
 
     document: dict[str, Any] = {

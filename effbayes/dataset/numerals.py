@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from effbayes.dataset.cells import Problem, as_text, is_missing
+from effbayes.dataset.cells import Problem, is_missing
 
 _SIGN, _EXPONENT = r"[+-]?", r"(?:[eE][+-]?[0-9]+)?"
 _POINT = re.compile(rf"{_SIGN}(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+){_EXPONENT}")
@@ -141,7 +141,7 @@ def _number(cell: object) -> float | Problem:
     if isinstance(cell, bool | np.bool_) or not isinstance(
         cell, int | float | np.integer | np.floating | Decimal
     ):
-        return _refusal(as_text(cell))
+        return _NOT_A_NUMBER
     try:
         number = float(cell)
     except OverflowError:

@@ -200,7 +200,7 @@ def _check_bounds(ledger: Ledger, numbers: Mapping[str, Floats]) -> tuple[Floats
         ledger.add_where(numbers[name] <= 0, name, POSITIVE)
     swapped = low > high
     ledger.add_where(swapped, "value_low", "is above value_high: they are swapped", "exchange them")
-    below = ~swapped & (value < low)
+    below = ~swapped & (value > 0) & (value < low)
     above = ~swapped & (value > high)
     remedy = "a value lies within its bounds"
     ledger.add_where(below, "value", "is below its own value_low", remedy)
@@ -234,7 +234,7 @@ def _value_sd(ledger: Ledger, numbers: Mapping[str, Floats], no_value: NDArray[n
     ledger.add_where(low <= 0, "value_ci_low", POSITIVE)
     ledger.add_where(high <= 0, "value_ci_high", POSITIVE)
     ledger.add_where(low >= high, "value_ci_low", "must be below value_ci_high", "exchange them?")
-    outside = (low < high) & ((value < low) | (value > high))
+    outside = (low < high) & (value > 0) & ((value < low) | (value > high))
     rule = "is not within value_ci_low to value_ci_high"
     ledger.add_where(outside, "value", rule, "an interval contains its value")
     # Half a probability that rounds to 0.5 would make the interval's quantile zero.

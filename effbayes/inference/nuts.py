@@ -1,9 +1,9 @@
 """The No-U-Turn sampler of NumPyro, all chains in one compiled program, driven in chunks.
 
-`numpyro.infer.MCMC.run` compiles anew at each call. Here the kernel runs inside two jitted
-functions of the data: `_start`, and `_advance`, which takes every chain a fixed number of steps.
-A second series of the same bucket, another seed or another number of draws reuses both. The host
-sees the chains after every chunk, which is where progress is reported.
+`numpyro.infer.MCMC.run` compiles anew at each call. Here the kernel runs inside one jitted function
+of the data, which takes every chain a fixed number of steps. A second series of the same bucket,
+another seed or another number of draws reuses it. The host sees the chains after every chunk, which
+is where progress is reported.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.infer.hmc import hmc
 
-from effbayes.arrays import RandomKey
+from effbayes.arrays import Position, RandomKey
 from effbayes.errors import UsageError
 from effbayes.models.contract import Data, Model
 
@@ -103,82 +103,145 @@ def run_nuts(
     Draws
         Parameters and quantities, and the sampler's statistics under ArviZ's names.
     """
-    programs = _programs(model, settings)
     data = jax.tree.map(jnp.asarray, data)
-    states = programs.start(jax.random.split(key, settings.chains), data)
+    kernel = _Kernel(model, settings.warmup, settings.target_accept, settings.max_tree_depth)
+    advance = _program(kernel, vectorized=_is_accelerated(data))
+    chains = _before_start(kernel, key, settings.chains, data)
     total = settings.warmup + settings.draws
     kept: list[Any] = []
     done = 0
     while done < total:
-        states, collected = programs.advance(states, data)
+        chains, collected = advance(chains, data)
         done += CHUNK
         if done > settings.warmup:
             kept.append(jax.device_get(collected))
         if progress is not None:
-            states.i.block_until_ready()
+            chains.step.block_until_ready()
             progress(min(done, total), total)
     # Chunks do not end where warmup ends: drop what the first kept one has of it, and the surplus.
     first = settings.warmup % CHUNK
     window = slice(first, first + settings.draws)
-    collected = {
-        name: np.concatenate([chunk[name] for chunk in kept], axis=1)[:, window] for name in kept[0]
-    }
-    values = jax.device_get(programs.constrain(jnp.asarray(collected.pop("position")), data))
-    return Draws(values, _stats(collected, settings))
+    values, stats = (
+        {
+            name: np.concatenate([chunk[part][name] for chunk in kept], axis=1)[:, window]
+            for name in kept[0][part]
+        }
+        for part in range(2)
+    )
+    return Draws(values, _with_tree_depth(stats, settings.max_tree_depth))
 
 
-class _Programs(NamedTuple):
-    start: Callable[..., Any]
-    advance: Callable[..., Any]
-    constrain: Callable[..., Any]
+class _Chain(NamedTuple):
+    """What a chain carries from one chunk to the next; random keys as bits, so that it is plain."""
+
+    step: Any
+    """Steps done; at zero the rest but the key is a placeholder."""
+    key: Any
+    position: Any
+    adaptation: Any
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    """NumPyro's kernel for a model; settings that are part of the program."""
+
+    model: Model
+    warmup: int
+    target_accept: float
+    max_tree_depth: int
+
+    def start(self, key: RandomKey, data: Data) -> tuple[Any, Callable[..., Any]]:
+        """A chain's first state, and the function that takes a state one step on."""
+        key_start, key_kernel = jax.random.split(key)
+        return self.resume(key_kernel, self.model.initial(key_start, data), data)
+
+    def resume(
+        self, key: RandomKey, position: Position, data: Data
+    ) -> tuple[Any, Callable[..., Any]]:
+        """As `start`, from a position."""
+        init_kernel, sample_kernel = hmc(
+            potential_fn=lambda position: -self.model.log_density(position, data), algo="NUTS"
+        )
+        state = init_kernel(
+            position,
+            num_warmup=self.warmup,
+            dense_mass=True,
+            target_accept_prob=self.target_accept,
+            max_tree_depth=self.max_tree_depth,
+            rng_key=key,
+        )
+        return state, sample_kernel
 
 
 @lru_cache(maxsize=64)
-def _programs(model: Model, settings: SamplerSettings) -> _Programs:
-    """The jitted functions for a model; JAX's own cache adds the shapes of the data."""
+def _program(kernel: _Kernel, *, vectorized: bool) -> Callable[..., Any]:
+    """The one jitted function of a model: all chains, `CHUNK` steps on.
 
-    def kernel(data: Data) -> tuple[Callable[..., Any], Callable[..., Any]]:
-        return hmc(potential_fn=lambda position: -model.log_density(position, data), algo="NUTS")
+    Every chunk begins with NumPyro's own initialization, because the kernel's closures are set
+    there; what a chain has learnt so far then takes the place of what was initialized. So the first
+    chunk needs no program of its own.
 
-    def init(key: RandomKey, data: Data) -> Any:
-        key_start, key_chain = jax.random.split(key)
-        init_kernel, _ = kernel(data)
-        return _init(init_kernel, model.initial(key_start, data), key_chain, settings)
+    Chains run in lock step on an accelerator. On a CPU they run one after another, which compiles
+    to half the code and does not wait for the deepest tree.
+    """
 
-    def steps(state: Any, data: Data) -> Any:
-        init_kernel, sample_kernel = kernel(data)
-        # The kernel's closures are set by its init; its result is not used and compiles to nothing.
-        _init(init_kernel, state.z, jax.random.key(0), settings)
+    def chunk(chain: _Chain, data: Data) -> tuple[_Chain, Any]:
+        key_start, key_kernel = jax.random.split(jax.random.wrap_key_data(chain.key))
+        fresh = chain.step == 0
+        start = kernel.model.initial(key_start, data)
+        state, sample = kernel.resume(key_kernel, jnp.where(fresh, start, chain.position), data)
+        adaptation = jax.tree.map(
+            lambda new, old: jnp.where(fresh, new, old), _plain(state.adapt_state), chain.adaptation
+        )
+        state = state._replace(i=chain.step, adapt_state=_with_keys(adaptation, state.adapt_state))
 
         def step(state: Any, _: None) -> Any:
-            state = sample_kernel(state)
-            return state, _collect(state)
+            state = sample(state)
+            return state, (kernel.model.constrain(state.z, data), _statistics(state))
 
-        return jax.lax.scan(step, state, None, length=CHUNK)
+        state, collected = jax.lax.scan(step, state, None, length=CHUNK)
+        after = _Chain(state.i, state.rng_key, state.z, state.adapt_state)
+        return _plain(after), collected
 
-    return _Programs(
-        start=jax.jit(jax.vmap(init, in_axes=(0, None))),
-        advance=jax.jit(jax.vmap(steps, in_axes=(0, None))),
-        constrain=jax.jit(
-            jax.vmap(jax.vmap(model.constrain, in_axes=(0, None)), in_axes=(0, None))
-        ),
+    if vectorized:
+        return jax.jit(jax.vmap(chunk, in_axes=(0, None)))
+    return jax.jit(lambda chains, data: jax.lax.map(lambda chain: chunk(chain, data), chains))
+
+
+def _before_start(kernel: _Kernel, key: RandomKey, n_chains: int, data: Data) -> _Chain:
+    """Chains that have not begun: their own keys, and zeros in the shapes of the rest."""
+    shapes = jax.eval_shape(lambda: _plain(kernel.start(jax.random.key(0), data)[0]))
+    keys = jax.random.key_data(jax.random.split(key, n_chains))
+
+    def zeros(shape: Any) -> np.ndarray:
+        return np.zeros((n_chains, *shape.shape), shape.dtype)
+
+    adaptation = jax.tree.map(zeros, shapes.adapt_state)
+    return _Chain(np.zeros(n_chains, shapes.i.dtype), keys, zeros(shapes.z), adaptation)
+
+
+def _is_accelerated(data: Data) -> bool:
+    return any(device.platform != "cpu" for device in data.t.devices())
+
+
+def _is_key(leaf: Any) -> bool:
+    return bool(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key))
+
+
+def _plain(tree: Any) -> Any:
+    """Random keys as their bits."""
+    return jax.tree.map(lambda leaf: jax.random.key_data(leaf) if _is_key(leaf) else leaf, tree)
+
+
+def _with_keys(tree: Any, like: Any) -> Any:
+    """Bits as random keys where `like` has keys."""
+    return jax.tree.map(
+        lambda bits, leaf: jax.random.wrap_key_data(bits) if _is_key(leaf) else bits, tree, like
     )
 
 
-def _init(init_kernel: Any, position: Any, key: RandomKey, settings: SamplerSettings) -> Any:
-    return init_kernel(
-        position,
-        num_warmup=settings.warmup,
-        dense_mass=True,
-        target_accept_prob=settings.target_accept,
-        max_tree_depth=settings.max_tree_depth,
-        rng_key=key,
-    )
-
-
-def _collect(state: Any) -> dict[str, Any]:
+def _statistics(state: Any) -> dict[str, Any]:
     return {
-        "position": state.z,
         "diverging": state.diverging,
         "energy": state.energy,
         "n_steps": state.num_steps,
@@ -188,10 +251,15 @@ def _collect(state: Any) -> dict[str, Any]:
     }
 
 
-def _stats(collected: dict[str, np.ndarray], settings: SamplerSettings) -> dict[str, np.ndarray]:
-    depth = np.floor(np.log2(np.maximum(collected["n_steps"], 1))).astype(np.int64) + 1
+def _with_tree_depth(stats: dict[str, np.ndarray], limit: int) -> dict[str, np.ndarray]:
+    """Add depth, and whether the limit cut a trajectory short.
+
+    A tree of full depth d takes ``2**d - 1`` steps; one that turned or diverged on the way there
+    stops before, so only the full count of the limit means that it was cut short.
+    """
+    steps = np.maximum(stats["n_steps"], 1)
     return {
-        **collected,
-        "tree_depth": depth,
-        "reached_max_treedepth": depth > settings.max_tree_depth,
+        **stats,
+        "tree_depth": np.floor(np.log2(steps)).astype(np.int64) + 1,
+        "reached_max_treedepth": steps >= 2**limit - 1,
     }

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import gammaln, log_ndtr, logsumexp
 
-from effbayes.arrays import Elements
+from effbayes.arrays import Choice, Elements
 
 Elementwise = Callable[[Elements], Elements]
 
@@ -94,20 +94,18 @@ def _upper_side(low: Elements, high: Elements) -> tuple[Elements, Elements]:
     return jnp.where(flip, -high, low), jnp.where(flip, -low, high)
 
 
-def _where_narrow(narrow: Elements, low: Elements, high: Elements) -> tuple[Elements, Elements]:
+def _where_narrow(narrow: Choice, low: Elements, high: Elements) -> tuple[Elements, Elements]:
     """Bounds of the narrow intervals; a harmless interval elsewhere keeps gradients finite."""
     return jnp.where(narrow, low, 0.0), jnp.where(narrow, high, 1.0)
 
 
 def _log_quadrature(low: Elements, high: Elements, log_density: Elementwise) -> Elements:
     half = 0.5 * (high - low)
-    nodes = (0.5 * (high + low))[..., None] + half[..., None] * _NODES
-    return jnp.log(half) + logsumexp(log_density(nodes), b=_WEIGHTS, axis=-1)
+    nodes = (0.5 * (high + low))[..., None] + half[..., None] * _last(_NODES, half)
+    return jnp.log(half) + logsumexp(log_density(nodes), b=_last(_WEIGHTS, half), axis=-1)
 
 
-def _log_difference(
-    low: Elements, high: Elements, skip: Elements, log_tail: Elementwise
-) -> Elements:
+def _log_difference(low: Elements, high: Elements, skip: Choice, log_tail: Elementwise) -> Elements:
     """``log(P(Z > low) - P(Z > high))`` where `high` is the farther bound from zero."""
     low = jnp.where(skip, 0.0, low)
     high = jnp.where(skip, 1.0, high)
@@ -124,6 +122,11 @@ def _bounded(z: Elements) -> Elements:
     return jnp.where(jnp.isinf(z), 1.0, z)
 
 
+def _last(constants: np.ndarray, values: Elements) -> Elements:
+    """Constants along a new last axis behind those of `values`."""
+    return jnp.asarray(constants).reshape((1,) * jnp.ndim(values) + (-1,))
+
+
 def _like(df: Elements, z: Elements) -> Elements:
     return df[..., None] if jnp.ndim(df) and jnp.ndim(df) < jnp.ndim(z) else df
 
@@ -132,9 +135,9 @@ def _log_tail_student_t(z: Elements, df: Elements) -> Elements:
     """Log of ``P(T > z)`` for z >= 0; near zero, one half less a quadrature."""
     near = z < jnp.minimum(1.0, 0.7 * jnp.sqrt(df))
     z_near = jnp.where(near, z, 0.0)
-    nodes = 0.5 * z_near[..., None] * (1.0 + _NODES)
+    nodes = 0.5 * z_near[..., None] * (1.0 + _last(_NODES, z_near))
     density = jnp.exp(log_density_student_t(nodes, _like(df, nodes)))
-    inside = 0.5 * z_near * jnp.sum(_WEIGHTS * density, axis=-1)
+    inside = 0.5 * z_near * jnp.sum(_last(_WEIGHTS, z_near) * density, axis=-1)
     far = _log_far_tail_student_t(jnp.where(near, 1.0, z), df)
     return jnp.where(near, jnp.log(0.5 - inside), far)
 
@@ -147,7 +150,9 @@ def _log_far_tail_student_t(z: Elements, df: Elements) -> Elements:
     ``2 p exp(-p**2) / sqrt(1 - x exp(-2 p**2 / df))``: smooth, and negligible past p = 6.5.
     """
     log_x = -jnp.log1p(z**2 / df)
-    complement = -jnp.expm1(log_x[..., None] - (2.0 / _like(df, log_x[..., None])) * _TAIL_P**2)
-    log_integral = jnp.log(jnp.sum(_TAIL_WEIGHTS * complement**-0.5, axis=-1))
+    complement = -jnp.expm1(
+        log_x[..., None] - (2.0 / _like(df, log_x[..., None])) * _last(_TAIL_P, z) ** 2
+    )
+    log_integral = jnp.log(jnp.sum(_last(_TAIL_WEIGHTS, z) * complement**-0.5, axis=-1))
     log_beta = gammaln(0.5 * df) + gammaln(0.5) - gammaln(0.5 * (df + 1.0))
     return 0.5 * df * log_x - jnp.log(df) + log_integral - log_beta

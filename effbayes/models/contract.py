@@ -8,7 +8,7 @@ the *parameters* of the NumPyro model, and the *quantities* common to all models
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -45,6 +45,7 @@ class Data(NamedTuple):
     sigma_guess: Scalar
 
 
+@runtime_checkable
 class Model(Protocol):
     """The contract; implementations are frozen, hashable values: a program is compiled for each."""
 
@@ -179,7 +180,7 @@ def _log2_values(series: Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return log_low, log_high, y
 
 
-def _pad(column: np.ndarray, size: int, fill: float) -> np.ndarray:
+def _pad(column: np.ndarray, size: int, fill: float | bool) -> np.ndarray:
     padded = np.full(size, fill, dtype=column.dtype)
     padded[: len(column)] = column
     return padded

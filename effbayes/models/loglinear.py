@@ -40,7 +40,6 @@ from effbayes.models.censoring import (
 from effbayes.models.contract import Data, Parameters, is_censored, mean_of_trend
 from effbayes.models.propriety import require_proper
 from effbayes.trend import doubling_time_months, rate_per_year
-from effbayes.types import PriorName
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Priors:
         Gamma prior of the degrees of freedom, for robust noise.
     """
 
-    kind: PriorName = "default"
+    kind: str = "default"
     alpha_sd: float = 10.0
     doubling_time_median: float = 18.0
     doubling_time_sdlog: float = 1.2

@@ -12,8 +12,8 @@ import effbayes
 LARGEST = 1_000_000
 """Bytes; a repository that is cloned to run two commands stays small."""
 
-# Absolute paths of a person's or a machine's own; /tmp and /usr would be as wrong.
-LOCAL_PATH = re.compile(r"(?<![\w.~/:}])/(?:home|Users|root|work|mnt|tmp|opt|var)/[\w.]|[A-Z]:\\\w")
+# Absolute paths of a person's or a machine's own.
+LOCAL_PATH = re.compile(r"(?<![\w.~/:}])/(?:home|Users|root|mnt)/[\w.]|\b[A-Z]:\\\w")
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -28,9 +29,15 @@ def environment(home: Path | None = None) -> dict[str, str]:
 
 
 def uv(*arguments: str | Path, cwd: Path = ROOT) -> None:
-    command = ["sh", str(ROOT / "scripts" / "uv"), *map(str, arguments)]
+    # `uv run` names itself in UV; started otherwise, the test finds uv as the README does.
+    program = [os.environ["UV"]] if "UV" in os.environ else ["sh", str(ROOT / "scripts" / "uv")]
     done = subprocess.run(
-        command, cwd=cwd, env=environment(), capture_output=True, text=True, check=False
+        [*program, *map(str, arguments)],
+        cwd=cwd,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 
@@ -63,7 +70,7 @@ def outside(wheel, tmp_path_factory) -> Path:
         *("export", "--frozen", "--no-default-groups", "--no-emit-project", "--no-hashes"),
         *("--quiet", "--output-file", locked),
     )
-    uv("venv", "--quiet", "--python", "3.12", folder / "venv", cwd=folder)
+    uv("venv", "--quiet", "--python", sys.executable, folder / "venv", cwd=folder)
     uv(
         *("pip", "install", "--quiet", "--python", python, "--constraint", locked, wheel),
         cwd=folder,

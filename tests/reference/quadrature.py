@@ -21,6 +21,8 @@ closed form, and ``log nu``. Each slice's box is found by zooming on where its l
 within `DEPTH` of its greatest, so that a conditional posterior that shrinks with sigma (two points
 on one line) is resolved at every sigma. The trapezoidal rule converges faster than any power of
 the step for smooth integrands that vanish at the ends (Trefethen and Weideman, SIAM Review 2014).
+Student's t noise has a sharp core and tails as long as the prior allows: there x and alpha move as
+``centre + scale * sinh(u)`` with u equally spaced, and centre and scale are the core's.
 
 Every number comes with the change that dropping every other node of every axis makes to it: an
 error estimate that errs on the large side.
@@ -31,7 +33,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Literal
@@ -39,8 +41,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
-from scipy.interpolate import CubicSpline
+from scipy.interpolate import make_interp_spline
 
+Box = list[tuple[float, float]]
 Floats = NDArray[np.float64]
 Prior = Literal["default", "signed", "reference"]
 LogDensity = Callable[[Sequence[Floats]], Floats]
@@ -59,6 +62,8 @@ TAIL = 25.0
 
 LOG_SIGMA_FLOOR, LOG_SIGMA_CEILING = -45.0, 60.0
 SCOUT_STEP, SCOUT_NODES = 0.5, 33
+CORE_DEPTH = 2.0
+"""The core of a slice under Student's t noise: where a normal density is within two sd."""
 
 
 # Data -------------------------------------------------------------------------------------------
@@ -73,7 +78,8 @@ class Table:
     t
         Years of 365.25 days from the mean date.
     y
-        log2 of the value; of a censored row it only helps to centre alpha's prior.
+        log2 of the value; of a censored row it only helps to centre alpha's prior (the middle of
+        the bounds, or the one bound, where no value is given).
     value_sd
         Standard deviation of y by measurement, doublings.
     date_sd
@@ -126,17 +132,24 @@ class Table:
         nothing = np.full(n, np.nan)
         low = nothing if value_low is None else np.asarray(value_low, dtype=float)
         high = nothing if value_high is None else np.asarray(value_high, dtype=float)
+        log_low = np.where(np.isnan(low), -np.inf, np.log2(low))
+        log_high = np.where(np.isnan(high), np.inf, np.log2(high))
+        y = np.log2(np.asarray(value, dtype=float))
+        one_bound = np.where(np.isinf(log_low), log_high, log_low)
+        two_sided = np.isfinite(log_low) & np.isfinite(log_high)
+        with np.errstate(invalid="ignore"):
+            centre = np.where(two_sided, 0.5 * (log_low + log_high), one_bound)
         return cls(
             t=years(dates),
-            y=np.log2(np.asarray(value, dtype=float)),
+            y=np.where(np.isnan(y), centre, y),
             value_sd=np.zeros(n) if value_sd is None else np.asarray(value_sd, dtype=float),
             date_sd=(
                 np.zeros(n)
                 if date_sd_days is None
                 else np.asarray(date_sd_days, dtype=float) / 365.25
             ),
-            low=np.where(np.isnan(low), -np.inf, np.log2(low)),
-            high=np.where(np.isnan(high), np.inf, np.log2(high)),
+            low=log_low,
+            high=log_high,
             censored=~(np.isnan(low) & np.isnan(high)),
             sign=1.0 if direction == "falling" else -1.0,
         )
@@ -326,7 +339,7 @@ class Model:
             return 0.0
         return 0.5 * math.log(2.0 / math.pi) - 0.5 * math.exp(2.0 * log_sigma) + log_sigma
 
-    def start(self, log_sigma: float) -> list[tuple[float, float]]:
+    def start(self, log_sigma: float) -> Box:
         """A box wide enough to zoom in from."""
         centre = float(self.table.y.mean())
         if self.prior == "default":
@@ -393,7 +406,7 @@ class Model:
             low, high = (table.low[i] - location) / sd, (table.high[i] - location) / sd
             return log_interval(low, high, nu)
         z = (table.y[i] - location) / sd
-        log_density = stats.norm.logpdf(z) if nu is None else stats.t.logpdf(z, nu)
+        log_density = stats.norm.logpdf(z) if nu is None else log_density_student_t(z, nu)
         return np.asarray(log_density - np.log(sd))
 
     def _collapsed(
@@ -417,6 +430,13 @@ class Model:
         return log_peak + 0.5 * np.log(2.0 * np.pi / total), best, total**-0.5
 
 
+def log_density_student_t(z: Floats, nu: Floats) -> Floats:
+    """Log-density of Student's t; `scipy.stats.t.logpdf` checks its arguments for far longer."""
+    constant = special.gammaln(0.5 * (nu + 1.0)) - special.gammaln(0.5 * nu)
+    constant = constant - 0.5 * np.log(nu * np.pi)
+    return np.asarray(constant - 0.5 * (nu + 1.0) * np.log1p(z**2 / nu))
+
+
 def log_interval(low: Floats, high: Floats, nu: Floats | None = None) -> Floats:
     """Log of ``F(high) - F(low)``, F standard normal or Student's t with `nu` degrees of freedom.
 
@@ -424,7 +444,8 @@ def log_interval(low: Floats, high: Floats, nu: Floats | None = None) -> Floats:
     of zero, ``log F(high) + log(1 - exp(log F(low) - log F(high)))``; across it
     ``log1p(-F(low) - F(-high))``.
     """
-    mirror = low + high > 0.0
+    with np.errstate(invalid="ignore"):
+        mirror = low + high > 0.0
     low, high = np.where(mirror, -high, low), np.where(mirror, -low, high)
 
     def log_cdf(z: Floats) -> Floats:
@@ -436,11 +457,55 @@ def log_interval(low: Floats, high: Floats, nu: Floats | None = None) -> Floats:
     log_low, log_high = log_cdf(low), log_cdf(np.minimum(high, 0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         one_side = log_high + np.log(-np.expm1(log_low - log_high))
-    across = np.log1p(-np.exp(log_low) - np.exp(log_cdf(-np.maximum(high, 0.0))))
+        across = np.log1p(-np.exp(log_low) - np.exp(log_cdf(-np.maximum(high, 0.0))))
     return np.where(high <= 0.0, np.where(np.isnan(one_side), -np.inf, one_side), across)
 
 
 # Integration ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Nodes along one variable, equally spaced in u.
+
+    The variable is u itself, or ``centre + scale * sinh(u)`` where a scale is given.
+    """
+
+    u: Floats
+    centre: float = 0.0
+    scale: float | None = None
+
+    @classmethod
+    def over(
+        cls, box: tuple[float, float], nodes: int, core: tuple[float, float] | None = None
+    ) -> Axis:
+        """Nodes over a box, crowded in its core if one is given."""
+        if core is None:
+            return cls(np.linspace(*box, nodes))
+        bare = cls(np.zeros(1), 0.5 * (core[0] + core[1]), 0.25 * (core[1] - core[0]))
+        ends = bare.position(np.array(box))
+        return replace(bare, u=np.linspace(ends[0], ends[1], nodes))
+
+    @property
+    def points(self) -> Floats:
+        """Values of the variable at the nodes."""
+        return self.u if self.scale is None else self.centre + self.scale * np.sinh(self.u)
+
+    @property
+    def log_cell(self) -> Floats:
+        """Log of the length that each node stands for."""
+        step = math.log(self.u[1] - self.u[0])
+        if self.scale is None:
+            return np.full(self.u.shape, step)
+        return step + math.log(self.scale) + np.log(np.cosh(self.u))
+
+    def position(self, points: Floats) -> Floats:
+        """u at values of the variable."""
+        return points if self.scale is None else np.arcsinh((points - self.centre) / self.scale)
+
+    def halved(self) -> Axis:
+        """Every other node."""
+        return replace(self, u=self.u[::2])
 
 
 @dataclass(frozen=True)
@@ -449,7 +514,7 @@ class Slice:
 
     log_sigma: float
     log_mass: float
-    axes: tuple[Floats, ...]
+    axes: tuple[Axis, ...]
     weight: Floats
 
     def halved(self) -> Slice:
@@ -457,25 +522,26 @@ class Slice:
         weight = self.weight[(slice(None, None, 2),) * self.weight.ndim]
         total = float(weight.sum())
         growth = math.log(total) + self.weight.ndim * math.log(2.0)
-        axes = tuple(axis[::2] for axis in self.axes)
+        axes = tuple(axis.halved() for axis in self.axes)
         return Slice(self.log_sigma, self.log_mass + growth, axes, weight / total)
 
 
 def zoom(
-    log_density: LogDensity, box: Sequence[tuple[float, float]], nodes: int
-) -> list[tuple[float, float]]:
-    """Shrink or widen `box` until it fits the region within `DEPTH` of the greatest log-density.
+    log_density: LogDensity, box: Box, *, depth: float = DEPTH, must_settle: bool = True
+) -> Box:
+    """Shrink or widen `box` until it fits the region within `depth` of the greatest log-density.
 
     Raises
     ------
     RuntimeError
-        It does not settle in 200 rounds.
+        It does not settle in 100 rounds, and must.
     """
     current = [*box]
-    for _ in range(200):
+    nodes = SCOUT_NODES
+    for _ in range(100):
         axes = [np.linspace(low, high, nodes) for low, high in current]
         value = log_density(axes)
-        inside = value > value.max() - DEPTH
+        inside = value > value.max() - depth
         settled = True
         for k, axis in enumerate(axes):
             others = tuple(j for j in range(len(axes)) if j != k)
@@ -488,20 +554,20 @@ def zoom(
             current[k] = (float(low), float(high))
         if settled:
             return current
+    if not must_settle:
+        return current
     raise RuntimeError(f"no box found for the posterior's mass: {current}")
 
 
-def integrate_slice(
-    model: Model, log_sigma: float, box: Sequence[tuple[float, float]], nodes: Sequence[int]
-) -> Slice:
-    """Trapezoidal rule over the tensor grid of `box`, whose edges carry nothing."""
-    axes = tuple(np.linspace(*edge, count) for edge, count in zip(box, nodes, strict=True))
-    value = model.log_density(log_sigma, axes)
+def integrate_slice(model: Model, log_sigma: float, axes: Sequence[Axis]) -> Slice:
+    """Trapezoidal rule over the tensor grid of `axes`, whose ends carry nothing."""
+    value = model.log_density(log_sigma, [axis.points for axis in axes])
+    for cell in np.meshgrid(*(axis.log_cell for axis in axes), indexing="ij", sparse=True):
+        value = value + cell
     top = float(value.max())
     weight = np.exp(value - top)
     total = float(weight.sum())
-    log_cell = sum(math.log(axis[1] - axis[0]) for axis in axes)
-    return Slice(log_sigma, top + math.log(total) + log_cell, axes, weight / total)
+    return Slice(log_sigma, top + math.log(total), tuple(axes), weight / total)
 
 
 def posterior(
@@ -510,9 +576,9 @@ def posterior(
     *,
     robust: bool = False,
     alpha_on_grid: bool = False,
-    n_sigma: int = 161,
-    n_inner: int = 161,
-    n_nu: int = 41,
+    n_sigma: int | None = None,
+    n_inner: int | None = None,
+    n_nu: int = 33,
 ) -> Posterior:
     """Posterior of the log-linear model.
 
@@ -527,7 +593,8 @@ def posterior(
     alpha_on_grid
         Integrate alpha numerically even where it could be done in closed form.
     n_sigma, n_inner, n_nu
-        Odd numbers of nodes along log sigma; along x and alpha; along log nu.
+        Odd numbers of nodes along log sigma; along x and alpha; along log nu. By default 161 of
+        the first two, 81 and 101 with Student's t noise.
 
     Raises
     ------
@@ -537,6 +604,8 @@ def posterior(
     """
     if prior == "reference" and (robust or alpha_on_grid or not table.is_exact or table.n < 3):
         raise ValueError("the reference prior needs three or more exact rows and normal noise")
+    n_sigma = n_sigma or (81 if robust else 161)
+    n_inner = n_inner or (101 if robust else 161)
     if any(count % 2 == 0 for count in (n_sigma, n_inner, n_nu)):
         raise ValueError("odd numbers of nodes, so that every other one spans the same box")
     closed = not (robust or alpha_on_grid or table.censored.any())
@@ -546,9 +615,9 @@ def posterior(
     slices = []
     for log_sigma in np.linspace(low, high, n_sigma)[::-1]:
         box = boxes[min(boxes, key=lambda known: abs(known - log_sigma))]
-        box = zoom(_at(model, log_sigma), [_widened(edge) for edge in box], SCOUT_NODES)
         nodes = [n_nu if name == "log_nu" else n_inner for name in model.axes]
-        slices.append(integrate_slice(model, float(log_sigma), box, nodes))
+        axes = _axes(model, log_sigma, [_widened(edge) for edge in box], nodes)
+        slices.append(integrate_slice(model, float(log_sigma), axes))
     slices.reverse()
     halved = [piece.halved() for piece in slices[::2]]
     evidence, coarse_evidence = _log_evidence(slices), _log_evidence(halved)
@@ -563,20 +632,33 @@ def _at(model: Model, log_sigma: float) -> LogDensity:
     return lambda axes: model.log_density(log_sigma, axes)
 
 
+def _axes(model: Model, log_sigma: float, box: Box, nodes: Sequence[int]) -> list[Axis]:
+    """Axes that hold a slice's mass, found by zooming from `box`."""
+    box = zoom(_at(model, log_sigma), box)
+    if not model.robust:
+        return [Axis.over(edge, count) for edge, count in zip(box, nodes, strict=True)]
+    # A core serves to place nodes, not to bound mass: an approximate one will do.
+    core = zoom(_at(model, log_sigma), box, depth=CORE_DEPTH, must_settle=False)
+    return [
+        Axis.over(edge, count, None if name == "log_nu" else inner)
+        for name, edge, count, inner in zip(model.axes, box, nodes, core, strict=True)
+    ]
+
+
 def _widened(edge: tuple[float, float]) -> tuple[float, float]:
     extra = 0.25 * (edge[1] - edge[0])
     return edge[0] - extra, edge[1] + extra
 
 
-def _scout(model: Model) -> tuple[float, float, dict[float, list[tuple[float, float]]]]:
+def _scout(model: Model) -> tuple[float, float, dict[float, Box]]:
     """Range of log sigma that carries mass, and each scouted slice's box."""
     masses: dict[float, float] = {}
-    boxes: dict[float, list[tuple[float, float]]] = {}
+    boxes: dict[float, Box] = {}
 
-    def visit(log_sigma: float, box: Sequence[tuple[float, float]]) -> None:
-        boxes[log_sigma] = zoom(_at(model, log_sigma), box, SCOUT_NODES)
-        nodes = [SCOUT_NODES] * len(model.axes)
-        masses[log_sigma] = integrate_slice(model, log_sigma, boxes[log_sigma], nodes).log_mass
+    def visit(log_sigma: float, box: Box) -> None:
+        axes = _axes(model, log_sigma, box, [SCOUT_NODES] * len(model.axes))
+        boxes[log_sigma] = [(float(axis.points[0]), float(axis.points[-1])) for axis in axes]
+        masses[log_sigma] = integrate_slice(model, log_sigma, axes).log_mass
 
     # Up from a sigma of 1 until nothing is left, then down, each box from the one above it.
     for step in (SCOUT_STEP, -SCOUT_STEP):
@@ -615,7 +697,7 @@ def _marginals(model: Model, slices: Sequence[Slice]) -> dict[str, Marginal]:
     else:
         marginals["alpha"] = _marginal_of_axis(slices, share, 1)
     log_sigma = np.array([piece.log_sigma for piece in slices])
-    marginals["sigma"] = _marginal_of_exponential(_Mixture([log_sigma], [share], np.ones(1)))
+    marginals["sigma"] = _marginal_of_exponential(_Mixture([Axis(log_sigma)], [share], np.ones(1)))
     if model.robust:
         marginals["nu"] = _marginal_of_exponential(
             _mixture(slices, share, model.axes.index("log_nu"))
@@ -625,24 +707,24 @@ def _marginals(model: Model, slices: Sequence[Slice]) -> dict[str, Marginal]:
 
 @dataclass(frozen=True)
 class _Mixture:
-    """A mixture of densities on grids: nodes, weights (summing to one) and share of each."""
+    """A mixture of densities on grids: axis, weights (summing to one) and share of each."""
 
-    nodes: Sequence[Floats]
+    axes: Sequence[Axis]
     weights: Sequence[Floats]
     shares: Floats
 
     def cdf(self) -> Callable[[Floats], Floats]:
-        """Distribution function: cubic splines through the densities, integrated exactly."""
+        """Distribution function: quintic splines through the densities, integrated exactly."""
         pieces = []
-        for nodes, weights, share in zip(self.nodes, self.weights, self.shares, strict=True):
-            integral = CubicSpline(nodes, weights).antiderivative()
-            pieces.append((nodes[0], nodes[-1], integral, share / float(integral(nodes[-1]))))
+        for axis, weights, share in zip(self.axes, self.weights, self.shares, strict=True):
+            integral = make_interp_spline(axis.u, weights, k=5).antiderivative()
+            pieces.append((axis, integral, share / float(integral(axis.u[-1]))))
 
         def evaluate(points: Floats) -> Floats:
             return np.sum(
                 [
-                    scale * integral(np.clip(points, low, high))
-                    for low, high, integral, scale in pieces
+                    scale * integral(np.clip(axis.position(points), axis.u[0], axis.u[-1]))
+                    for axis, integral, scale in pieces
                 ],
                 axis=0,
             )
@@ -652,15 +734,15 @@ class _Mixture:
     @property
     def bracket(self) -> tuple[float, float]:
         """Ends of the widest grid."""
-        return min(float(n[0]) for n in self.nodes), max(float(n[-1]) for n in self.nodes)
+        ends = [axis.points[[0, -1]] for axis in self.axes]
+        return min(float(end[0]) for end in ends), max(float(end[1]) for end in ends)
 
     def moments(self, function: Callable[[Floats], Floats]) -> tuple[float, float]:
         """Mean and sd of a function of the variable."""
-        pairs = list(zip(self.nodes, self.weights, self.shares, strict=True))
-        mean = sum(float(share * (w @ function(nodes))) for nodes, w, share in pairs)
-        variance = sum(
-            float(share * (w @ (function(nodes) - mean) ** 2)) for nodes, w, share in pairs
-        )
+        values = [function(axis.points) for axis in self.axes]
+        pairs = list(zip(values, self.weights, self.shares, strict=True))
+        mean = sum(float(share * (w @ value)) for value, w, share in pairs)
+        variance = sum(float(share * (w @ (value - mean) ** 2)) for value, w, share in pairs)
         return mean, math.sqrt(variance)
 
 
@@ -702,7 +784,7 @@ def _marginal_rate(model: Model, slices: Sequence[Slice], share: Floats) -> Marg
 
 def _marginal_gaussian_alpha(model: Model, slices: Sequence[Slice], share: Floats) -> Marginal:
     """Alpha is a mixture of Gaussians, one a node."""
-    parts = [model.alpha_given_x(piece.log_sigma, piece.axes[0]) for piece in slices]
+    parts = [model.alpha_given_x(piece.log_sigma, piece.axes[0].points) for piece in slices]
     centre = np.concatenate([part[0] for part in parts])
     sd = np.concatenate([np.broadcast_to(part[1], part[0].shape) for part in parts])
     weight = np.concatenate([s * piece.weight for s, piece in zip(share, slices, strict=True)])

@@ -49,9 +49,10 @@ def test_log_density_is_prior_times_likelihood(series, kind, robust):
     with runtime.on_device("cpu"):
         data = jax.tree.map(jnp.asarray, contract.data_from_series(series))
         position = jnp.array([0.3, -0.4, 0.2, 0.1][: 4 if robust else 3])
-        values = {k: float(v) for k, v in model.constrain(position, data).items()}
-        likelihood = model.log_likelihood(values, data)
-        prior = float(model.log_prior(values, data))
+        made = model.constrain(position, data)
+        values = {k: float(v) for k, v in made.items()}
+        likelihood = model.log_likelihood(made, data)
+        prior = float(model.log_prior(made, data))
         joint = float(model.log_density(position, data))
 
         # Jacobian of the map from positions to the prior's own coordinates.
@@ -86,24 +87,41 @@ def test_log_density_is_prior_times_likelihood(series, kind, robust):
     assert joint == pytest.approx(expected + np.sum(likelihood) + log_jacobian, rel=1e-9)
 
 
-def test_rising_is_falling_of_the_inverse():
-    dates = ["2012-01-01", "2013-06-01", "2014-02-01", "2016-01-01"]
-    values = np.array([16.0, 9.0, 5.0, 1.0])
-    falling = eb.sample(make_series(dates, values), seed=5)
-    rising = eb.sample(make_series(dates, 1.0 / values, direction="rising"), seed=5)
-    np.testing.assert_allclose(falling.draws["rate"], rising.draws["rate"], rtol=1e-8)
-    np.testing.assert_allclose(falling.draws["alpha"], -rising.draws["alpha"], atol=1e-7)
-    assert falling.level("2013-01-01").median == pytest.approx(
-        1.0 / rising.level("2013-01-01").median
-    )
+DATES = ["2012-01-01", "2013-06-01", "2014-02-01", "2016-01-01"]
+VALUES = np.array([16.0, 9.0, 5.0, 1.0])
 
 
-def test_the_unit_does_not_matter():
-    dates = ["2012-01-01", "2013-06-01", "2014-02-01", "2016-01-01"]
-    values = np.array([16.0, 9.0, 5.0, 1.0])
-    one, other = (eb.sample(make_series(dates, k * values), seed=5) for k in (1.0, 8.64e16))
-    np.testing.assert_allclose(one.draws["rate"], other.draws["rate"], rtol=1e-8)
-    np.testing.assert_allclose(one.draws["sigma"], other.draws["sigma"], rtol=1e-8)
+def density_and_values(series, position):
+    model = LogLinear()
+    with runtime.on_device("cpu"):
+        data = jax.tree.map(jnp.asarray, contract.data_from_series(series))
+        density = float(model.log_density(jnp.array(position), data))
+        return density, {k: float(v) for k, v in model.constrain(jnp.array(position), data).items()}
+
+
+@pytest.mark.parametrize("position", [[0.3, -0.7, 0.1], [-2.0, 1.5, -3.0]])
+def test_rising_is_falling_of_the_inverse(position):
+    falling = density_and_values(make_series(DATES, VALUES), position)
+    mirrored = [-position[0], *position[1:]]
+    rising = density_and_values(make_series(DATES, 1.0 / VALUES, direction="rising"), mirrored)
+    assert falling[0] == pytest.approx(rising[0], rel=1e-12)
+    assert falling[1]["rate"] == pytest.approx(rising[1]["rate"], rel=1e-12)
+    assert falling[1]["alpha"] == pytest.approx(-rising[1]["alpha"], rel=1e-12)
+
+
+@pytest.mark.parametrize("position", [[0.3, -0.7, 0.1], [-2.0, 1.5, -3.0]])
+def test_the_unit_does_not_matter(position):
+    one = density_and_values(make_series(DATES, VALUES), position)
+    other = density_and_values(make_series(DATES, 8.64e16 * VALUES), position)
+    assert one[0] == pytest.approx(other[0], rel=1e-10)
+    assert one[1]["rate"] == pytest.approx(other[1]["rate"], rel=1e-10)
+    assert one[1]["alpha"] + np.log2(8.64e16) == pytest.approx(other[1]["alpha"], rel=1e-10)
+
+
+def test_level_of_a_rising_series():
+    fit = eb.sample(make_series(DATES, 1.0 / VALUES, direction="rising"), seed=5)
+    assert fit.level("2016-01-01").median > fit.level("2012-01-01").median
+    assert fit.doubling_time().median == pytest.approx(12.0, abs=2.0)
 
 
 def test_prior_draws_follow_the_priors(series):

@@ -38,7 +38,7 @@ def test_a_new_shape_compiles_each_program_once(compilations):
     )
     eb.sample(series, warmup=120, **{"draws": 100})
     sampling = [name for name in compilations.names if name in {"init", "steps"}]
-    assert sorted(sampling) == ["init", "steps"]
+    assert sorted(sampling) == ["init", "steps"], compilations.names
 
 
 def test_same_seed_same_bits(alexnet):

@@ -1,0 +1,104 @@
+"""Files in the encodings, delimiters and line ends that programs write."""
+
+import csv
+import io
+
+import pytest
+
+from effbayes.dataset import read_series
+from effbayes.dataset.delimited import grid_of_path
+from effbayes.errors import DataError, UsageError
+
+GOOD = "date,value,label\n2019-01-01,2,a\n2020-01-01,1,b\n"
+KNOWN = {"date", "value", "label", "cost, usd"}
+
+
+def grid(tmp_path, content, known=KNOWN):
+    path = tmp_path / "t.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return grid_of_path(path, known)
+
+
+@pytest.mark.parametrize(
+    ("header", "delimiter"),
+    [
+        ("date,value", ","),
+        ("date;value", ";"),
+        ("date\tvalue", "\t"),
+        ("date|value", "|"),
+        ('date;value;"a,b,c,d"', ";"),
+        ("date;Cost, USD;and, more, of it", ";"),
+        ("date,value|or so|or so|or so", ","),
+        ("date", ","),
+        ('"da\nte",value', ","),
+        ("\n\ndate;value", ";"),
+    ],
+)
+def test_the_delimiter_is_the_one_that_splits_the_header_best(tmp_path, header, delimiter):
+    assert grid(tmp_path, header + "\n1\n").delimiter == delimiter
+
+
+def test_latin_1_is_remarked_upon(tmp_path):
+    found = grid(tmp_path, "date,value,label\n1,2,né\n".encode("cp1252"))
+    assert found.columns[2] == ("né",)
+    assert found.remarks == ("t.csv is not UTF-8 (byte 22); it was read as Latin-1",)
+    assert grid(tmp_path, "date,label\n1,€\n".encode("cp1252")).columns[1] == ("€",)
+    # bytes that cp1252 leaves undefined are those of Latin-1
+    assert grid(tmp_path, b"date,label\n1,\xe9\x81\n").columns[1] == ("é\x81",)
+
+
+def test_the_remark_reaches_the_series(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(GOOD.replace("b\n", "é\n").encode("latin-1"))
+    assert read_series(path).remarks == ("t.csv is not UTF-8 (byte 45); it was read as Latin-1",)
+
+
+def test_utf_32_is_not_taken_for_utf_16(tmp_path):
+    assert grid(tmp_path, GOOD.encode("utf-32")).columns[1] == ("2", "1")
+
+
+def test_rows_are_counted_as_a_spreadsheet_counts_them(tmp_path):
+    assert grid(tmp_path, 'date,value\n"1\n2",3\n\n  \n,,\n4,5\n').rows == [2, 6]
+
+
+def test_cells_up_to_the_limit_are_read_and_the_limit_of_csv_is_put_back(tmp_path):
+    before = csv.field_size_limit()
+    assert before < 2**20
+    assert len(grid(tmp_path, f"date,value\n1,{'x' * 2**20}\n").columns[1][0]) == 2**20
+    assert csv.field_size_limit() == before
+    with pytest.raises(DataError, match="longer than 1,048,576 characters"):
+        grid(tmp_path, f"date,value\n1,{'x' * (2**20 + 1)}\n")
+    assert csv.field_size_limit() == before
+
+
+def test_a_name_too_long_to_split_the_header(tmp_path):
+    assert grid(tmp_path, f"date,{'x' * 200_000}\n1,2\n").columns[0] == ("1",)
+
+
+@pytest.mark.parametrize("source", [io.StringIO(GOOD), io.StringIO("\ufeff" + GOOD),
+                                    io.BytesIO(b"\xef\xbb\xbf" + GOOD.encode())])  # fmt: skip
+def test_an_open_file(source):
+    series = read_series(source)
+    assert (series.name, series.label) == ("table", ("a", "b"))
+
+
+def test_an_open_file_with_a_name(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text(GOOD, encoding="utf-8")
+    with path.open(encoding="utf-8") as file:
+        assert read_series(file).name == "mine"
+    with pytest.raises(DataError, match=r"mine\.csv: cannot be read"):
+        read_series(file)
+
+
+def test_an_open_file_in_another_encoding(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_bytes(GOOD.replace("b\n", "é\n").encode("latin-1"))
+    with path.open(encoding="utf-8") as file, pytest.raises(DataError, match="cannot be read"):
+        read_series(file)
+
+
+@pytest.mark.parametrize("source", [None, 3, ["a"], {"date": []}])
+def test_what_is_no_table(source):
+    with pytest.raises(UsageError, match="cannot read a table from"):
+        read_series(source)
