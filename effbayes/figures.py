@@ -50,7 +50,12 @@ def trend(series: Series, alpha: Chains, rate: Chains) -> Figure:
     for prob, opacity in BANDS:
         low, high = np.quantile(level, [0.5 - prob / 2, 0.5 + prob / 2], axis=0)
         axes.fill_between(
-            dates, 2.0**low, 2.0**high, color=BLUE, alpha=opacity, linewidth=0,
+            dates,
+            2.0**low,
+            2.0**high,
+            color=BLUE,
+            alpha=opacity,
+            linewidth=0,
             label=f"{100 * prob:.0f} % band of the trend",
         )
     middle = 2.0 ** np.median(level, axis=0)
@@ -76,12 +81,21 @@ def _points(axes: Axes, series: Series, *, used: bool) -> None:
     value = series.value[rows]
     bounded = np.where(np.isfinite(low), low, high)
     shown = np.where(np.isnan(value), bounded, value)
-    bars = np.stack([
-        np.where(np.isfinite(low), shown - low, 0.0), np.where(np.isfinite(high), high - shown, 0.0)
-    ])
+    bars = np.stack(
+        [
+            np.where(np.isfinite(low), shown - low, 0.0),
+            np.where(np.isfinite(high), high - shown, 0.0),
+        ]
+    )
     axes.errorbar(
-        series.date[rows], shown, yerr=np.maximum(bars, 0.0), fmt="o", markersize=5,
-        color=BLUE if used else GRAY, elinewidth=1.5, zorder=3 if used else 2,
+        series.date[rows],
+        shown,
+        yerr=np.maximum(bars, 0.0),
+        fmt="o",
+        markersize=5,
+        color=BLUE if used else GRAY,
+        elinewidth=1.5,
+        zorder=3 if used else 2,
         label="rows used" if used else "rows not used",
     )
 

@@ -203,14 +203,17 @@ def _program(kernel: _Kernel, *, vectorized: bool) -> Callable[..., Any]:
         after = _Chain(state.i, state.rng_key, state.z, state.adapt_state)
         return _plain(after), collected
 
-    if vectorized:
-        return jax.jit(jax.vmap(chunk, in_axes=(0, None)))
-    return jax.jit(lambda chains, data: jax.lax.map(lambda chain: chunk(chain, data), chains))
+    def chains(chains: _Chain, data: Data) -> tuple[_Chain, Any]:
+        if vectorized:
+            return jax.vmap(chunk, in_axes=(0, None))(chains, data)
+        return jax.lax.map(lambda chain: chunk(chain, data), chains)
+
+    return jax.jit(chains)
 
 
 def _before_start(kernel: _Kernel, key: RandomKey, n_chains: int, data: Data) -> _Chain:
     """Chains that have not begun: their own keys, and zeros in the shapes of the rest."""
-    shapes = jax.eval_shape(lambda: _plain(kernel.start(jax.random.key(0), data)[0]))
+    shapes = jax.eval_shape(lambda key: _plain(kernel.start(key, data)[0]), key)
     keys = jax.random.key_data(jax.random.split(key, n_chains))
 
     def zeros(shape: Any) -> np.ndarray:

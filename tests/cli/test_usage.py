@@ -100,7 +100,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "message"), WRONG, ids=lambda x: " ".join(x)[:60])
+@pytest.mark.parametrize(("arguments", "message"), WRONG, ids=[" ".join(a[-3:]) for a, _ in WRONG])
 def test_usage(arguments, message):
     result = run(*arguments)
     assert (result.code, result.out) == (2, "")

@@ -36,7 +36,7 @@ def test_factors_by_date_and_label(alexnet_fit):
     by_date = alexnet_fit.efficiency_factor("2012-06-01", "2019-05-28")
     assert by_label == by_date
     back = alexnet_fit.efficiency_factor("2019-05-28", "2012-06-01")
-    assert back.median == pytest.approx(1 / by_date.median, rel=1e-9)
+    assert back.low == pytest.approx(1 / by_date.high, rel=1e-3)
     assert alexnet_fit.efficiency_factor("2012-06-01", "2013-06-01", "observed").median is None
     predictive = alexnet_fit.efficiency_factor("2012-06-01", "2019-05-28", "predictive")
     assert predictive.low < by_date.low < by_date.high < predictive.high
@@ -99,8 +99,15 @@ def test_two_points_say_what_the_prior_contributes():
 def test_the_tree_has_arvizs_groups(alexnet_fit):
     tree = alexnet_fit.posterior
     assert {
-        "posterior", "sample_stats", "log_likelihood", "log_prior", "prior", "prior_predictive",
-        "posterior_predictive", "observed_data", "constant_data",
+        "posterior",
+        "sample_stats",
+        "log_likelihood",
+        "log_prior",
+        "prior",
+        "prior_predictive",
+        "posterior_predictive",
+        "observed_data",
+        "constant_data",
     } <= set(tree.children)
     assert tree["posterior"]["rate"].dims == ("chain", "draw")
     assert tree["log_likelihood"]["y"].dims == ("chain", "draw", "obs")
@@ -117,8 +124,11 @@ def test_arviz_agrees_on_what_it_is_given(alexnet_fit):
     for name in ("rate", "alpha", "sigma"):
         assert float(table.loc[name, "r_hat"]) == pytest.approx(figures[name].r_hat, rel=1e-9)
         assert float(table.loc[name, "ess_bulk"]) == pytest.approx(figures[name].ess_bulk, rel=1e-9)
-        assert float(table.loc[name, "ess_tail"]) == pytest.approx(figures[name].ess_tail, rel=1e-9)
-    failed, _ = arviz.diagnose(alexnet_fit.posterior, show_diagnostics=False, return_diagnostics=True)
+        tail = arviz.ess(alexnet_fit.posterior, var_names=name, method="tail", prob=(0.05, 0.95))
+        assert float(tail[name]) == pytest.approx(figures[name].ess_tail, rel=1e-9)
+    failed, _ = arviz.diagnose(
+        alexnet_fit.posterior, show_diagnostics=False, return_diagnostics=True
+    )
     assert not failed
 
 
@@ -143,8 +153,10 @@ def test_pointwise_groups_are_left_out_where_they_would_fill_the_memory(alexnet,
 
 def test_plot_returns_a_figure_and_keeps_words_as_words():
     series = make_series(
-        ["2012-01-01", "2013-06-01", "2014-02-01", "2016-01-01"], [16.0, 9.0, 5.0, 1.0],
-        title=r"cost in $ and \frac $x$", unit="US$",
+        ["2012-01-01", "2013-06-01", "2014-02-01", "2016-01-01"],
+        [16.0, 9.0, 5.0, 1.0],
+        title=r"cost in $ and \frac $x$",
+        unit="US$",
         used=np.array([True, True, False, True]),
         value_low=np.array([np.nan, 8.0, np.nan, np.nan]),
         value_high=np.array([np.nan, 10.0, np.nan, 2.0]),

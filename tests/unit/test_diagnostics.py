@@ -14,7 +14,11 @@ AXES = {"chain_axis": 0, "draw_axis": 1}
 def autoregressive(seed):
     """Chains of odd and even lengths: slow, fast, apart, and rounded to ties."""
     rng = np.random.default_rng(seed)
-    chains, draws, rho = int(rng.integers(2, 6)), int(rng.integers(20, 700)), rng.uniform(-0.9, 0.99)
+    chains, draws, rho = (
+        int(rng.integers(2, 6)),
+        int(rng.integers(20, 700)),
+        rng.uniform(-0.9, 0.99),
+    )
     x = rng.standard_normal((chains, draws))
     for i in range(1, draws):
         x[:, i] += rho * x[:, i - 1]

@@ -32,7 +32,7 @@ def expected_log_likelihood(series, alpha, rate, sigma, nu=None):
     days = (series.date - np.datetime64("1970-01-01")).astype(float)
     t = (days - days.mean()) / 365.25
     sd = np.sqrt(sigma**2 + series.value_sd**2 + (rate * series.date_sd_days / 365.25) ** 2)
-    noise = (stats.norm if nu is None else stats.t(nu))
+    noise = stats.norm if nu is None else stats.t(nu)
     z = lambda y: (y - alpha + rate * t) / sd  # noqa: E731
     exact = noise.logpdf(z(np.log2(series.value))) - np.log(sd)
     low = np.log2(np.where(np.isnan(series.value_low), 1e-300, series.value_low))
@@ -51,25 +51,27 @@ def test_log_density_is_prior_times_likelihood(series, kind, robust):
         position = jnp.array([0.3, -0.4, 0.2, 0.1][: 4 if robust else 3])
         made = model.constrain(position, data)
         values = {k: float(v) for k, v in made.items()}
-        likelihood = model.log_likelihood(made, data)
+        likelihood = np.asarray(model.log_likelihood(made, data))
         prior = float(model.log_prior(made, data))
         joint = float(model.log_density(position, data))
 
         # Jacobian of the map from positions to the prior's own coordinates.
         names = ["alpha", "doubling_time" if kind == "default" else "rate", "sigma", "nu"]
         names = names[: len(position)]
+
         def to_sites(u):
             made = model.constrain(u, data)
             return jnp.stack([made[name] for name in names])
+
         log_jacobian = float(jnp.linalg.slogdet(jax.jacfwd(to_sites)(position))[1])
 
     nu = values.get("nu")
     np.testing.assert_allclose(
-        np.asarray(likelihood)[:5],
+        likelihood[:5],
         expected_log_likelihood(series, values["alpha"], values["rate"], values["sigma"], nu),
         rtol=1e-9,
     )
-    assert np.all(np.asarray(likelihood)[5:] == 0.0)
+    assert np.all(likelihood[5:] == 0.0)
     y_mean = np.mean(np.log2(series.value))
     expected = 0.0
     if kind == "reference":
@@ -158,7 +160,9 @@ def test_bad_priors(wrong):
 
 def test_other_priors_are_used(alexnet):
     wide = eb.sample(alexnet, seed=0)
-    narrow = eb.sample(alexnet, prior=eb.Priors(doubling_time_median=60, doubling_time_sdlog=0.05))
+    narrow = eb.sample(
+        alexnet, prior=eb.Priors(doubling_time_median=60.0, doubling_time_sdlog=0.05)
+    )
     assert narrow.doubling_time().median > 40 > wide.doubling_time().median
     assert narrow.summary()["prior"] == "default"
 

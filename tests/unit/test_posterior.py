@@ -84,9 +84,7 @@ def test_observed_factor_of_exact_rows_is_bare():
 
 
 def test_observed_factor_carries_the_errors():
-    series = make_series(
-        ["2012-01-01", "2019-01-01"], [16.0, 1.0], value_sd=np.array([0.3, 0.4])
-    )
+    series = make_series(["2012-01-01", "2019-01-01"], [16.0, 1.0], value_sd=np.array([0.3, 0.4]))
     found = post.observed_factor(series, 0, 1, Interval(), np.random.default_rng(0))
     expected = stats.norm(4.0, 0.5).ppf([0.5, 0.025, 0.975])
     np.testing.assert_allclose(np.log2(found[:3]), expected, atol=0.05)
@@ -94,8 +92,10 @@ def test_observed_factor_carries_the_errors():
 
 def test_observed_factor_between_bounds_and_beyond():
     series = make_series(
-        ["2012-01-01", "2019-01-01", "2020-01-01"], [16.0, 1.0, 1.0],
-        value_low=np.array([np.nan, 0.5, 0.5]), value_high=np.array([np.nan, 1.0, np.nan]),
+        ["2012-01-01", "2019-01-01", "2020-01-01"],
+        [16.0, 1.0, 1.0],
+        value_low=np.array([np.nan, 0.5, 0.5]),
+        value_high=np.array([np.nan, 1.0, np.nan]),
     )
     rng = np.random.default_rng(0)
     found = post.observed_factor(series, 0, 1, Interval(), rng)
@@ -141,6 +141,9 @@ def test_notes_say_what_the_prior_contributes():
     assert "84 %" in post.prior_notes(5, wide, settings)[0]
     assert post.prior_notes(5, sharp, settings) == ()
     assert post.prior_notes(5, wide, settings | {"prior": "reference"}) == ()
-    assert "variance of the rate" in post.prior_notes(
-        5, {"rate": 1.5 * NORMAL, "sigma": np.abs(NORMAL)}, settings | {"prior": "signed"}
-    )[0]
+    assert (
+        "variance of the rate"
+        in post.prior_notes(
+            5, {"rate": 1.5 * NORMAL, "sigma": np.abs(NORMAL)}, settings | {"prior": "signed"}
+        )[0]
+    )

@@ -51,13 +51,17 @@ def test_two_points_are_proper_under_the_default_prior():
         (make_series(DATES, [8.0, 3.0, 2.0, 1.0], value_sd=np.full(4, 0.1)), "one line passes"),
         (
             make_series(
-                DATES, LINE, value_low=LINE * 0.5, value_high=LINE * 1.5,
+                DATES,
+                LINE,
+                value_low=LINE * 0.5,
+                value_high=LINE * 1.5,
             ),
             "one line passes",
         ),
         (
             make_series(
-                DATES, [8.0, 3.0, 2.0, 1.0],
+                DATES,
+                [8.0, 3.0, 2.0, 1.0],
                 value_low=np.array([np.nan, np.nan, 1.0, 0.5]),
             ),
             "bounded on both sides",
