@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from effbayes.dataset import Series, read_series, read_table, validate_table
     from effbayes.diagnostics import Diagnostics
     from effbayes.domains import (
+        Claim,
+        ReferenceRate,
         domain_names,
         load_domain,
         load_series,
@@ -35,6 +37,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Analysis": "analysis",
+    "Claim": "domains",
     "DataError": "errors",
     "DeviceError": "errors",
     "Diagnostics": "diagnostics",
@@ -42,6 +45,7 @@ _HOME = {
     "Estimate": "types",
     "Fault": "errors",
     "Priors": "models.loglinear",
+    "ReferenceRate": "domains",
     "RunFileError": "errors",
     "SamplerSettings": "inference.nuts",
     "Series": "dataset",
@@ -60,6 +64,7 @@ _HOME = {
 
 __all__ = [
     "Analysis",
+    "Claim",
     "DataError",
     "DeviceError",
     "Diagnostics",
@@ -67,6 +72,7 @@ __all__ = [
     "Estimate",
     "Fault",
     "Priors",
+    "ReferenceRate",
     "RunFileError",
     "SamplerSettings",
     "Series",

@@ -246,7 +246,7 @@ class LogLinear:
         log_jacobian += jnp.log(scale)
         if self.robust:
             values["nu"] = _NU_SCALE * jax.nn.softplus(position[3])
-            log_jacobian += jax.nn.log_sigmoid(position[3])
+            log_jacobian += jnp.log(_NU_SCALE) + jax.nn.log_sigmoid(position[3])
         return values, log_jacobian
 
     def _positive_rate(self, z: Scalar, fit: LeastSquares) -> tuple[Scalar, Scalar]:

@@ -1,0 +1,99 @@
+"""Sample what the README shows, and write it there: the claims, the output, the figure.
+
+    uv run python scripts/update_readme.py
+
+The numbers between the markers of README.md are never typed by hand.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import effbayes as eb
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+FIGURE = ROOT / "docs" / "figures" / "alexnet-training.svg"
+COMMAND = ("sample", "--domain", "imagenet")
+
+
+def main() -> None:
+    """Rewrite the generated parts of README.md and its figure."""
+    text = README.read_text(encoding="utf-8")
+    text = _replaced(text, "claims", _claims())
+    text = _replaced(text, "output", f"```\n{_output()}\n```")
+    README.write_text(text, encoding="utf-8")
+    _figure()
+
+
+def _claims() -> str:
+    header = (
+        "| claim | published | posterior, published data | posterior, corrected data "
+        "| P(as fast as claimed) |",
+        "|---|---|---|---|---|",
+    )
+    lines = [
+        _line(claim)
+        for claim in eb.published_claims()
+        if claim.series  # what the catalogue has no series for is not within reach
+    ]
+    return "\n".join((*header, *lines))
+
+
+def _line(claim: eb.Claim) -> str:
+    as_published, corrected = (
+        eb.sample(eb.load_series(claim.domain, claim.series, published=published))
+        for published in (True, False)
+    )
+    probability = corrected.prob_faster_than(claim.doubling_time_months)
+    cells = (
+        f"{claim.domain}/{claim.series}",
+        f"{claim.factor:g}x, {claim.doubling_time_months:.3g} months",
+        _cell(as_published),
+        _cell(corrected),
+        f"{probability:.2f}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(fit: eb.Analysis) -> str:
+    if not fit.verdict.ok:
+        raise SystemExit(f"{fit.series.id}: {fit.verdict}")
+    time = fit.doubling_time()
+    return f"{time.median:#.3g} ({time.low:#.3g} to {time.high:#.3g})".replace(". ", " ").replace(
+        ".)", ")"
+    )
+
+
+def _output() -> str:
+    found = subprocess.run(  # noqa: S603 - this very program
+        [sys.executable, "-m", "effbayes", *COMMAND],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PATH": "", "COLUMNS": "120", "NO_COLOR": "1"},
+    )
+    table = found.stdout.split("note:")[0]
+    return "\n".join(line.rstrip() for line in table.splitlines() if line.strip())
+
+
+def _figure() -> None:
+    import matplotlib as mpl  # noqa: PLC0415 - the figure alone needs it
+
+    fit = eb.sample(eb.load_series("imagenet", "alexnet-training"))
+    with mpl.rc_context({"svg.hashsalt": "effbayes", "svg.fonttype": "none"}):
+        fit.plot().savefig(FIGURE, metadata={"Date": None, "Creator": None})
+
+
+def _replaced(text: str, name: str, content: str) -> str:
+    pattern = re.compile(rf"(<!-- {name}: begin -->\n).*?(<!-- {name}: end -->)", re.DOTALL)
+    if len(pattern.findall(text)) != 1:
+        raise SystemExit(f"README.md must have the markers of {name} once")
+    return pattern.sub(lambda match: f"{match[1]}{content}\n{match[2]}", text)
+
+
+if __name__ == "__main__":
+    main()
