@@ -31,8 +31,7 @@ def main() -> None:
 
 def _claims() -> str:
     header = (
-        "| claim | published | posterior, published data | posterior, corrected data "
-        "| P(as fast as claimed) |",
+        "| claim | published | from the published data | from the corrected data | P(as fast) |",
         "|---|---|---|---|---|",
     )
     lines = [
