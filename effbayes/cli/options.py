@@ -47,7 +47,7 @@ DateFormat = Annotated[
         help="How dates are written, such as %d/%m/%Y; 'excel' for serial numbers.",
     ),
 ]
-Unit = Annotated[str, typer.Option(help="Unit of the value, for display.")]
+Unit = Annotated[str | None, typer.Option(help="Unit of the value, for display.")]
 SeriesName = Annotated[
     str | None, typer.Option("--series", help="One series of the domain or table.")
 ]

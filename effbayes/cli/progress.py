@@ -7,6 +7,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from effbayes.cli import output
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -61,7 +63,7 @@ class Reporter:
         if self._progress is None:
             return None
         progress = self._progress
-        task: TaskID = progress.add_task(name, total=None, state="compiling")
+        task: TaskID = progress.add_task(output.plain(name), total=None, state="compiling")
 
         def report(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total, state=f"{done}/{total} steps")

@@ -50,7 +50,7 @@ def sample(
     where: options.Where = None,
     preset: options.Preset = None,
     date_format: options.DateFormat = None,
-    unit: options.Unit = "",
+    unit: options.Unit = None,
     warmup: Annotated[int | None, typer.Option(help="Steps that adapt, per chain.")] = None,
     draws: Annotated[int | None, typer.Option(help="Draws kept, per chain.")] = None,
     chains: Annotated[int | None, typer.Option(help="Chains.")] = None,

@@ -35,7 +35,7 @@ def validate(
     where: options.Where = None,
     preset: options.Preset = None,
     date_format: options.DateFormat = None,
-    unit: options.Unit = "",
+    unit: options.Unit = None,
     series: options.SeriesName = None,
     json: options.Json = False,
 ) -> None:

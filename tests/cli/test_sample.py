@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from tests.cli.program import NOT_CONVERGED, QUICK, run, strict_json
+from effbayes.cli import output
+from tests.cli.program import NOT_CONVERGED, QUICK, Result, run, strict_json
 
 GO = ("sample", "--domain", "go", *QUICK, "--json")
 
@@ -226,7 +227,7 @@ def test_rows_by_expression():
     )  # fmt: skip
     chosen = {one["series"]: (one["n_obs"], one["n_table"]) for one in found.json["summaries"]}
     assert chosen == {
-        "a100": (10, 10), "v100": (2, 8), "airbench94-pflop": (2, 2), "airbench96-pflop": (3, 3),
+        "a100": (10, 10), "v100": (3, 8), "airbench94-pflop": (2, 2), "airbench96-pflop": (3, 3),
     }  # fmt: skip
 
 
@@ -304,3 +305,28 @@ def test_a_table_with_several_series(table):
     assert re.search(r"'c'.* a, b", result.err)
     shown = run("sample", "--data", two, *QUICK).out
     assert re.search(r"(?m)^ a +2 of 2 .*not converged", shown)
+
+
+def test_several_domains_at_once(monkeypatch):
+    monkeypatch.setattr("effbayes.domains.domain_names", lambda: ("translation", "go"))
+    found = run("sample", "--domain", "all", *QUICK, "--json").json["summaries"]
+    names = [f"{one['domain']}/{one['series']}" for one in found]
+    assert names == ["translation/seq2seq", "translation/gnmt", "go/alphago-zero-level"]
+    shown = run("sample", "--domain", "all", *QUICK).out
+    assert [name for name in names if not re.search(rf"(?m)^ {name} +2 of 2 ", shown)] == []
+    shared = run("sample", "--domain", "translation", *QUICK).out
+    assert shared.startswith("translation\n")
+    assert re.search(r"(?m)^ gnmt +2 of 2 ", shared)
+
+
+def test_interrupted_and_abandoned(monkeypatch):
+    def interrupt(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    def leave(_text):
+        raise output.ReaderGoneError
+
+    monkeypatch.setattr("effbayes.analysis.sample", interrupt)
+    assert run(*GO) == Result(130, "", "effbayes: interrupted\n")
+    monkeypatch.setattr(output, "write", leave)
+    assert run("domains") == Result(141, "", "")

@@ -22,7 +22,7 @@ within `DEPTH` of its greatest, so that a conditional posterior that shrinks wit
 on one line) is resolved at every sigma. The trapezoidal rule converges faster than any power of
 the step for smooth integrands that vanish at the ends (Trefethen and Weideman, SIAM Review 2014).
 Student's t noise has a sharp core and tails as long as the prior allows: there x and alpha move as
-``centre + scale * sinh(u)`` with u equally spaced, and centre and scale are the core's.
+``centre + scale * sinh(u)`` with u equally spaced, centre and scale as with normal noise.
 
 Every number comes with the change that dropping every other node of every axis makes to it: an
 error estimate that errs on the large side.
@@ -63,7 +63,10 @@ TAIL = 25.0
 LOG_SIGMA_FLOOR, LOG_SIGMA_CEILING = -45.0, 60.0
 SCOUT_STEP, SCOUT_NODES = 0.5, 33
 CORE_DEPTH = 2.0
-"""The core of a slice under Student's t noise: where a normal density is within two sd."""
+"""The core of a slice: where a normal density is within two sd of its mode."""
+
+ONLY_WIDEN_AFTER = 30
+"""Rounds of zooming that may shrink a box: two axes could shrink and widen in turn for ever."""
 
 
 # Data -------------------------------------------------------------------------------------------
@@ -526,19 +529,17 @@ class Slice:
         return Slice(self.log_sigma, self.log_mass + growth, axes, weight / total)
 
 
-def zoom(
-    log_density: LogDensity, box: Box, *, depth: float = DEPTH, must_settle: bool = True
-) -> Box:
+def zoom(log_density: LogDensity, box: Box, depth: float = DEPTH) -> Box:
     """Shrink or widen `box` until it fits the region within `depth` of the greatest log-density.
 
     Raises
     ------
     RuntimeError
-        It does not settle in 100 rounds, and must.
+        It does not settle in 100 rounds.
     """
     current = [*box]
-    nodes = SCOUT_NODES
-    for _ in range(100):
+    nodes = SCOUT_NODES if len(current) < 3 else SCOUT_NODES // 2 + 1
+    for attempt in range(100):
         axes = [np.linspace(low, high, nodes) for low, high in current]
         value = log_density(axes)
         inside = value > value.max() - depth
@@ -550,12 +551,12 @@ def zoom(
             low = axis[0] - 0.5 * width if hit[0] == 0 else axis[hit[0]] - step
             high = axis[-1] + 0.5 * width if hit[-1] == nodes - 1 else axis[hit[-1]] + step
             touches = hit[0] == 0 or hit[-1] == nodes - 1
+            if attempt >= ONLY_WIDEN_AFTER:
+                low, high = min(low, axis[0]), max(high, axis[-1])
             settled = settled and not touches and (high - low) > 0.85 * width
             current[k] = (float(low), float(high))
         if settled:
             return current
-    if not must_settle:
-        return current
     raise RuntimeError(f"no box found for the posterior's mass: {current}")
 
 
@@ -637,12 +638,22 @@ def _axes(model: Model, log_sigma: float, box: Box, nodes: Sequence[int]) -> lis
     box = zoom(_at(model, log_sigma), box)
     if not model.robust:
         return [Axis.over(edge, count) for edge, count in zip(box, nodes, strict=True)]
-    # A core serves to place nodes, not to bound mass: an approximate one will do.
-    core = zoom(_at(model, log_sigma), box, depth=CORE_DEPTH, must_settle=False)
+    # The core is that of normal noise: it places nodes and bounds no mass, so nearly will do.
+    normal = replace(model, robust=False)
+    log_core = max(log_sigma, _log_residual_sd(model.table) - 1.0)
+    about = zoom(_at(normal, log_core), zoom(_at(normal, log_core), box[:2]), CORE_DEPTH)
     return [
-        Axis.over(edge, count, None if name == "log_nu" else inner)
-        for name, edge, count, inner in zip(model.axes, box, nodes, core, strict=True)
+        Axis.over(edge, count, inner)
+        for edge, count, inner in zip(box, nodes, [*about, None], strict=True)
     ]
+
+
+def _log_residual_sd(table: Table) -> float:
+    """Log sd about the least-squares line, bounds standing for their values, 1 for up to two."""
+    if table.n < 3:
+        return 0.0
+    residual = table.y - np.polyval(np.polyfit(table.t, table.y, 1), table.t)
+    return 0.5 * math.log(float(residual @ residual) / (table.n - 2))
 
 
 def _widened(edge: tuple[float, float]) -> tuple[float, float]:

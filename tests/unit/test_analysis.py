@@ -111,7 +111,7 @@ def test_the_tree_has_arvizs_groups(alexnet_fit):
     } <= set(tree.children)
     assert tree["posterior"]["rate"].dims == ("chain", "draw")
     assert tree["log_likelihood"]["y"].dims == ("chain", "draw", "obs")
-    assert list(tree["constant_data"]["label"].to_numpy())[0] == "AlexNet"
+    assert tree["constant_data"]["label"].to_numpy()[0] == "AlexNet"
     assert tree["posterior"]["rate"].attrs["units"] == "doublings per year"
     assert {"diverging", "energy", "lp", "tree_depth", "n_steps", "step_size"} <= set(
         tree["sample_stats"].data_vars
