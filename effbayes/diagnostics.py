@@ -69,18 +69,18 @@ class Diagnostics:
 
     @property
     def r_hat_max(self) -> float:
-        """Largest R-hat of the quantities reported."""
-        return max(q.r_hat for q in self.quantities.values())
+        """Largest R-hat of the quantities reported; NaN where one has none."""
+        return float(np.max([q.r_hat for q in self.quantities.values()]))
 
     @property
     def ess_bulk_min(self) -> float:
         """Smallest bulk ESS."""
-        return min(q.ess_bulk for q in self.quantities.values())
+        return float(np.min([q.ess_bulk for q in self.quantities.values()]))
 
     @property
     def ess_tail_min(self) -> float:
         """Smallest tail ESS."""
-        return min(q.ess_tail for q in self.quantities.values())
+        return float(np.min([q.ess_tail for q in self.quantities.values()]))
 
     def __str__(self) -> str:
         return "ok" if self.ok else f"not converged: {'; '.join(self.reasons)}"

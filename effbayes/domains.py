@@ -172,8 +172,10 @@ def load_domain(
     return {series: _series(name, series, published, where) for series in _resources()[name]}
 
 
-def load_series(domain: str, series: str, *, published: bool = False) -> Series:
-    """One series of a domain; `published` as in `load_domain`.
+def load_series(
+    domain: str, series: str, *, published: bool = False, where: str | None = None
+) -> Series:
+    """One series of a domain; `published` and `where` as in `load_domain`.
 
     Raises
     ------
@@ -187,7 +189,7 @@ def load_series(domain: str, series: str, *, published: bool = False) -> Series:
     """
     _require(domain, DOMAINS, "domain")
     _require(series, _resources()[domain], f"series of {domain}")
-    return _series(domain, series, published)
+    return _series(domain, series, published, where)
 
 
 def describe(published: bool = False) -> list[SeriesInfo]:
@@ -258,7 +260,7 @@ def _series(domain: str, name: str, published: bool, where: str | None = None) -
         unit=about["unit"],
         name=name,
         domain=domain,
-        where=where or about["rows"],
+        where=about["rows"] if where is None else where,
         published=published,
     ).values()
     return replace(series, title=resource["title"])

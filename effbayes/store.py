@@ -79,6 +79,8 @@ def require_free(path: str | Path, *, force: bool = False) -> None:
         raise RunFileError(_exists(path))
     if not path.parent.is_dir():
         raise RunFileError(f"the folder {path.parent} does not exist")
+    if not os.access(path.parent, os.W_OK):
+        raise RunFileError(f"the folder {path.parent} cannot be written to")
 
 
 def load(path: str | Path) -> xr.DataTree:

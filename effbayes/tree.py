@@ -8,7 +8,7 @@ attributes cannot hold (None, booleans, mappings) travels as one JSON string.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,14 +111,26 @@ def parts(tree: xr.DataTree) -> dict[str, Any]:
     fields["remarks"] = tuple(fields["remarks"])
     fields |= {name: table[name].to_numpy() for name in ARRAY_COLUMNS}
     fields |= {name: tuple(map(str, table[name].to_numpy())) for name in _TEXT_COLUMNS}
+    settings = content["settings"]
+    draws, stats = (_arrays(tree[name].to_dataset()) for name in ("posterior", "sample_stats"))
+    _require(draws, ("rate", *settings["parameters"]), "posterior")
+    _require(stats, ("diverging", "energy", "reached_max_treedepth"), "sample_stats")
+    _require(settings, ("model", "noise", "prior", "priors", "sampler"), "settings")
     return {
         "series": Series(**fields),
-        "draws": _arrays(tree["posterior"].to_dataset()),
+        "draws": draws,
         "noise": tree["system_noise"]["noise"].to_numpy(),
-        "stats": _arrays(tree["sample_stats"].to_dataset()),
-        "settings": content["settings"],
+        "stats": stats,
+        "settings": settings,
         "made_by": content["made_by"],
     }
+
+
+def _require(found: Mapping[str, Any], names: Iterable[str], part: str) -> None:
+    """Ask for what a summary reads here, where its absence has one clear error."""
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise ValueError(f"{part} lacks {', '.join(missing)}")
 
 
 def _dataset(

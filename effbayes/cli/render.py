@@ -89,6 +89,7 @@ def _one(console: Console, summary: Mapping[str, Any]) -> None:
     names = ("faster than", "doubling time, months", "factor over the span", "probability")
     layout.table(console, names, references)
     _notes(console, summary["notes"])
+    _made_by(console, [summary])
 
 
 def _several(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
@@ -122,6 +123,7 @@ def _several(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
         if summary["diagnostics"]["reasons"]:
             _verdict(console, summary)
         _notes(console, [f"{summary['series']}: {note}" for note in summary["notes"]])
+    _made_by(console, found)
 
 
 def diagnostics(name: str, found: Diagnostics) -> None:
@@ -224,6 +226,19 @@ def _verdict(console: Console, summary: Mapping[str, Any]) -> None:
 def _notes(console: Console, notes: Sequence[str]) -> None:
     for note in notes:
         layout.line(console, f"note: {note}")
+
+
+def _made_by(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
+    """What made the numbers, so that they can be made again."""
+    made, sampler = found[0]["provenance"], found[0]["sampler"]
+    digests = ", ".join(summary["provenance"]["data_sha256"][:12] for summary in found)
+    versions = ", ".join(f"{name} {made[name]}" for name in ("effbayes", "jax", "numpyro"))
+    layout.line(
+        console,
+        f"{versions}; {made['device']}; {sampler['chains']} chains of {sampler['draws']} draws, "
+        f"seed {sampler['seed']}; data {digests}",
+        style="dim",
+    )
 
 
 def _probability(value: float) -> str:

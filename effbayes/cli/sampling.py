@@ -141,21 +141,17 @@ def _shipped(
 ) -> list[Series]:
     from effbayes import domains
 
-    names = domains.domain_names() if domain == ALL_DOMAINS else (domain,)
-    found = [
+    if domain != ALL_DOMAINS:
+        if series is not None:
+            return [domains.load_series(domain, series, published=published, where=where)]
+        return list(domains.load_domain(domain, published=published, where=where).values())
+    if series is not None:
+        raise UsageError(f"--series {series} needs the domain it is in, not --domain all")
+    return [
         one
-        for name in names
+        for name in domains.domain_names()
         for one in domains.load_domain(name, published=published, where=where).values()
     ]
-    if series is None:
-        return found
-    named = [one for one in found if one.name == series]
-    if not named:
-        raise UsageError(
-            f"no series {series!r} in domain {domain}; there are "
-            f"{', '.join(one.name for one in found)}"
-        )
-    return named
 
 
 def _own(

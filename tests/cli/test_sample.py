@@ -231,7 +231,6 @@ def test_rows_by_expression():
     }  # fmt: skip
 
 
-@pytest.mark.xfail(reason="the expression is applied to every series of the domain first")
 def test_an_expression_is_not_held_against_a_series_that_was_not_asked_for():
     expression = "frontier and date > '2015-01-01'"
     found = run(

@@ -478,17 +478,6 @@ class Axis:
     centre: float = 0.0
     scale: float | None = None
 
-    @classmethod
-    def over(
-        cls, box: tuple[float, float], nodes: int, core: tuple[float, float] | None = None
-    ) -> Axis:
-        """Nodes over a box, crowded in its core if one is given."""
-        if core is None:
-            return cls(np.linspace(*box, nodes))
-        bare = cls(np.zeros(1), 0.5 * (core[0] + core[1]), 0.25 * (core[1] - core[0]))
-        ends = bare.position(np.array(box))
-        return replace(bare, u=np.linspace(ends[0], ends[1], nodes))
-
     @property
     def points(self) -> Floats:
         """Values of the variable at the nodes."""
@@ -548,8 +537,8 @@ def zoom(log_density: LogDensity, box: Box, depth: float = DEPTH) -> Box:
             others = tuple(j for j in range(len(axes)) if j != k)
             hit = np.flatnonzero(inside.any(axis=others))
             step, width = axis[1] - axis[0], axis[-1] - axis[0]
-            low = axis[0] - 0.5 * width if hit[0] == 0 else axis[hit[0]] - step
-            high = axis[-1] + 0.5 * width if hit[-1] == nodes - 1 else axis[hit[-1]] + step
+            low = axis[0] - 2.0 * step if hit[0] == 0 else axis[hit[0]] - step
+            high = axis[-1] + 2.0 * step if hit[-1] == nodes - 1 else axis[hit[-1]] + step
             touches = hit[0] == 0 or hit[-1] == nodes - 1
             if attempt >= ONLY_WIDEN_AFTER:
                 low, high = min(low, axis[0]), max(high, axis[-1])
@@ -635,17 +624,32 @@ def _at(model: Model, log_sigma: float) -> LogDensity:
 
 def _axes(model: Model, log_sigma: float, box: Box, nodes: Sequence[int]) -> list[Axis]:
     """Axes that hold a slice's mass, found by zooming from `box`."""
-    box = zoom(_at(model, log_sigma), box)
+    blank = _blank_axes(model, log_sigma, box)
+
+    def log_density(u: Sequence[Floats]) -> Floats:
+        axes = [replace(axis, u=values) for axis, values in zip(blank, u, strict=True)]
+        return model.log_density(log_sigma, [axis.points for axis in axes])
+
+    start = [axis.position(np.array(edge)) for axis, edge in zip(blank, box, strict=True)]
+    ends = zoom(log_density, [(float(low), float(high)) for low, high in start])
+    return [
+        replace(axis, u=np.linspace(*edge, count))
+        for axis, edge, count in zip(blank, ends, nodes, strict=True)
+    ]
+
+
+def _blank_axes(model: Model, log_sigma: float, box: Box) -> list[Axis]:
+    """Axes without nodes: the variables, or under Student's t noise crowded where normal noise
+    would have the core (which places nodes and bounds no mass, so nearly will do).
+    """
+    none = np.zeros(0)
     if not model.robust:
-        return [Axis.over(edge, count) for edge, count in zip(box, nodes, strict=True)]
-    # The core is that of normal noise: it places nodes and bounds no mass, so nearly will do.
+        return [Axis(none) for _ in box]
     normal = replace(model, robust=False)
     log_core = max(log_sigma, _log_residual_sd(model.table) - 1.0)
-    about = zoom(_at(normal, log_core), zoom(_at(normal, log_core), box[:2]), CORE_DEPTH)
-    return [
-        Axis.over(edge, count, inner)
-        for edge, count, inner in zip(box, nodes, [*about, None], strict=True)
-    ]
+    core = zoom(_at(normal, log_core), zoom(_at(normal, log_core), box[:2]), CORE_DEPTH)
+    crowded = [Axis(none, 0.5 * (low + high), 0.25 * (high - low)) for low, high in core]
+    return [*crowded, Axis(none)]
 
 
 def _log_residual_sd(table: Table) -> float:

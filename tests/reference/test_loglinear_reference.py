@@ -116,12 +116,12 @@ CASES = {
     "two-points": Case(TWO_POINTS, nodes={"n_sigma": 321}),
     "two-points-signed": Case(TWO_POINTS, prior="signed", nodes={"n_sigma": 321}),
     "frontier-robust": Case(rows="frontier", robust=True),
-    "errors-robust": Case(ERRORS, robust=True, nodes={"n_sigma": 161}),
 }
 SLOW = {
     "bounds-robust": Case(
-        FOUR_BOUNDED, robust=True, nodes={"n_sigma": 161, "n_inner": 51, "n_nu": 21}
+        FOUR_BOUNDED, robust=True, nodes={"n_sigma": 161, "n_inner": 81, "n_nu": 25}
     ),
+    "errors-robust": Case(ERRORS, robust=True, nodes={"n_sigma": 161, "n_inner": 151}),
     "all-robust": Case(robust=True),
 }
 EVERY = [

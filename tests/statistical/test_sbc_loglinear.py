@@ -43,7 +43,7 @@ Floats = NDArray[np.float64]
 
 DATES = ["2012-06-01", "2014-09-17", "2017-04-17", "2017-07-04", "2018-07-30", "2019-05-28"]
 SETS = 400
-KEPT = 99
+KEPT = 49
 SETTINGS = {"warmup": 1000, "draws": 1000, "chains": 4}
 FALSE_ALARMS = 1e-6
 RANKED = ("rate", "alpha", "sigma", "log_joint")
@@ -207,7 +207,7 @@ def test_ranks_of_the_truth_are_uniform(name):
         truth = draw_truth(design, rng)
         fit = eb.sample(as_series(design, truth.y), seed=k, **SETTINGS)
         sizes.append(min(_size(fit.draws[quantity]) for quantity in ("rate", "alpha", "sigma")))
-        # Dims (draw,), chains end to end, evenly thinned: neighbours are 40 steps apart.
+        # Dims (draw,), chains end to end, evenly thinned: neighbours are 80 steps apart.
         pick = np.linspace(0, fit.draws["rate"].size - 1, KEPT).astype(int)
         draws = {name: fit.draws[name].ravel()[pick] for name in ("rate", "alpha", "sigma")}
         draws["log_joint"] = log_joint(design, truth.y, **draws)
