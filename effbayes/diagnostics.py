@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 Chains = NDArray[np.floating[Any]]
 """Draws with dims (chain, draw)."""
@@ -178,8 +179,17 @@ def _split(draws: Chains) -> Chains:
 def _normal_scores(draws: Chains) -> Chains:
     """Ranks (ties averaged) of all draws together, as quantiles of a standard normal."""
     _, inverse, counts = np.unique(draws, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - 0.5 * (counts - 1.0))[inverse].reshape(draws.shape)
-    return np.asarray(ndtri((ranks - 0.375) / (draws.size + 0.25)))
+    twice_ranks = (2 * np.cumsum(counts) - counts + 1)[inverse].reshape(draws.shape)
+    return np.asarray(_scores(draws.size)[twice_ranks])
+
+
+@lru_cache(maxsize=8)
+def _scores(size: int) -> NDArray[np.float64]:
+    """Normal scores of ranks 0, 1/2, 1, ... `size`; the first two stand for no rank."""
+    quantile = NormalDist().inv_cdf
+    twice_ranks = np.arange(2, 2 * size + 1)
+    levels = (0.5 * twice_ranks - 0.375) / (size + 0.25)
+    return np.array([np.nan, np.nan, *map(quantile, levels.tolist())])
 
 
 def _plain_r_hat(draws: Chains) -> float:

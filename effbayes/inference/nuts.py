@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpyro.infer.hmc import hmc
 
 from effbayes.arrays import Position, RandomKey
 from effbayes.errors import UsageError
@@ -159,6 +158,8 @@ class _Kernel:
         self, key: RandomKey, position: Position, data: Data
     ) -> tuple[Any, Callable[..., Any]]:
         """As `start`, from a position."""
+        from numpyro.infer.hmc import hmc  # noqa: PLC0415 - slow, and not needed to run a program
+
         init_kernel, sample_kernel = hmc(
             potential_fn=lambda position: -self.model.log_density(position, data), algo="NUTS"
         )

@@ -18,28 +18,22 @@ is close to standard normal whatever sigma is.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpyro
-import numpyro.distributions as dist
 from jax import Array
-from numpyro.distributions import constraints
-from numpyro.infer.util import log_density as numpyro_log_density
 
 from effbayes.arrays import PerObs, Position, RandomKey, Scalar
 from effbayes.dataset.series import Series
 from effbayes.errors import UsageError
-from effbayes.models.censoring import (
-    log_density_student_t,
-    log_interval_normal,
-    log_interval_student_t,
-)
-from effbayes.models.contract import Data, Parameters, is_censored, mean_of_trend
+from effbayes.models.contract import Data, Parameters
 from effbayes.models.propriety import require_proper
 from effbayes.trend import doubling_time_months, rate_per_year
+
+if TYPE_CHECKING:
+    from effbayes.models.loglinear_program import Program
 
 
 @dataclass(frozen=True)
@@ -113,32 +107,6 @@ class LogLinear:
         """Scalar parameters beside the rate, in the order they are shown."""
         return ("alpha", "sigma", "nu") if self.robust else ("alpha", "sigma")
 
-    def program(self, data: Data) -> None:
-        """The NumPyro model: sites alpha, doubling_time or rate, sigma, (nu,) y."""
-        priors, flat = self.priors, self.priors.kind == "reference"
-        if flat:
-            alpha = numpyro.sample("alpha", _flat(constraints.real))
-        else:
-            alpha = numpyro.sample("alpha", dist.Normal(data.y_mean, priors.alpha_sd))
-        if priors.kind == "default":
-            prior = dist.LogNormal(jnp.log(priors.doubling_time_median), priors.doubling_time_sdlog)
-            rate = rate_per_year(numpyro.sample("doubling_time", prior))
-        else:
-            rate = numpyro.sample(
-                "rate", _flat(constraints.real) if flat else dist.Normal(0.0, priors.rate_sd)
-            )
-        if flat:
-            sigma = numpyro.sample("sigma", _flat(constraints.positive))
-            numpyro.factor("flat_in_log_sigma", -jnp.log(sigma))
-        else:
-            sigma = numpyro.sample("sigma", dist.HalfNormal(priors.sigma_scale))
-        nu = None
-        if self.robust:
-            nu = numpyro.sample("nu", dist.Gamma(priors.nu_shape, priors.nu_rate))
-        observed = Observed(data, alpha, rate, sigma, nu, censored=self.censored)
-        with numpyro.plate("obs", data.y.shape[0]), numpyro.handlers.mask(mask=data.mask):
-            numpyro.sample("y", observed, obs=data.y)
-
     def log_density(self, position: Position, data: Data) -> Scalar:
         """Log joint density at a position of the whitened space, Jacobian included."""
         values, log_jacobian = self._unwhiten(position, data)
@@ -166,12 +134,12 @@ class LogLinear:
 
     def log_likelihood(self, values: Parameters, data: Data) -> PerObs:
         """Pointwise log-likelihood; zero for padding."""
-        observed = self._observed(values, data)
+        observed = self._program().observed(values, data)
         return jnp.where(data.mask, observed.log_prob(data.y), 0.0)
 
     def predict(self, key: RandomKey, values: Parameters, data: Data) -> PerObs:
         """A replicated log2 value at each row."""
-        return self._observed(values, data).sample(key)
+        return self._program().observed(values, data).sample(key)
 
     def noise(self, key: RandomKey, values: Parameters, shape: tuple[int, ...]) -> Array:
         """Deviation of a new system from the trend, in doublings."""
@@ -183,13 +151,7 @@ class LogLinear:
         """Parameters and rate drawn from the prior; None for the improper reference prior."""
         if self.priors.kind == "reference":
             return None
-        seeded = numpyro.handlers.seed(self.program, key)
-        trace = numpyro.handlers.trace(seeded).get_trace(data)
-        names = [*self.parameters, "doubling_time", "rate"]
-        values = {name: trace[name]["value"] for name in names if name in trace}
-        if "doubling_time" in values:
-            values["rate"] = rate_per_year(values["doubling_time"])
-        return values
+        return self._program().prior_draw(key, data)
 
     def check(self, series: Series) -> None:
         """Refuse a series for which the posterior is improper.
@@ -210,17 +172,12 @@ class LogLinear:
         sites = dict(values)
         if self.priors.kind == "default":
             sites.setdefault("doubling_time", doubling_time_months(sites["rate"]))
-        return numpyro_log_density(self.program, (data,), {}, sites)[0]
+        return self._program().log_joint(sites, data)
 
-    def _observed(self, values: Parameters, data: Data) -> Observed:
-        return Observed(
-            data,
-            values["alpha"],
-            values["rate"],
-            values["sigma"],
-            values.get("nu"),
-            censored=self.censored,
-        )
+    def _program(self) -> Program:
+        from effbayes.models.loglinear_program import Program  # noqa: PLC0415 - NumPyro is slow
+
+        return Program(self.priors, self.robust, self.censored)
 
     def _unwhiten(self, position: Position, data: Data) -> tuple[dict[str, Scalar], Scalar]:
         """Parameters at a position and the log Jacobian of the map to the NumPyro sites."""
@@ -298,67 +255,6 @@ def least_squares(sigma: Scalar, data: Data) -> LeastSquares:
     return LeastSquares(data.slope_sign * slope, precision, time, level, weight)
 
 
-class Observed(dist.Distribution):
-    """Distribution of the log2 values given the trend: exact rows and interval-censored ones.
-
-    Parameters
-    ----------
-    data
-        The rows; bounds are part of the distribution, not of the value.
-    alpha, rate, sigma, nu
-        Parameters; `nu` None means normal noise.
-    censored
-        False where no row has bounds.
-    """
-
-    support = constraints.real_vector
-
-    def __init__(
-        self,
-        data: Data,
-        alpha: Scalar,
-        rate: Scalar,
-        sigma: Scalar,
-        nu: Scalar | None,
-        *,
-        censored: bool,
-    ) -> None:
-        self.data, self.nu, self.censored = data, nu, censored
-        self.loc = mean_of_trend(alpha, rate, data)
-        self.scale = jnp.sqrt(sigma**2 + data.value_sd**2 + (rate * data.date_sd) ** 2)
-        super().__init__(batch_shape=jnp.shape(self.loc))
-
-    def log_prob(self, value: PerObs) -> PerObs:
-        """Log-density of exact rows, log-probability of the interval for censored ones."""
-        z = (value - self.loc) / self.scale
-        if self.nu is None:
-            exact = -0.5 * (z**2 + jnp.log(2.0 * jnp.pi)) - jnp.log(self.scale)
-        else:
-            exact = log_density_student_t(z, self.nu) - jnp.log(self.scale)
-        if not self.censored:
-            return exact
-        inside = is_censored(self.data)
-        low = jnp.where(inside, self._standardized(self.data.low), -1.0)
-        high = jnp.where(inside, self._standardized(self.data.high), 1.0)
-        if self.nu is None:
-            interval = log_interval_normal(low, high)
-        else:
-            interval = log_interval_student_t(low, high, self.nu)
-        return jnp.where(inside, interval, exact)
-
-    def _standardized(self, bound: PerObs) -> PerObs:
-        """Bounds in units of the noise; an infinite one stays so, with a gradient of zero."""
-        finite = jnp.isfinite(bound)
-        return jnp.where(finite, (jnp.where(finite, bound, 0.0) - self.loc) / self.scale, bound)
-
-    def sample(self, key: RandomKey, sample_shape: tuple[int, ...] = ()) -> Array:
-        """New log2 values, uncensored."""
-        shape = sample_shape + self.batch_shape
-        if self.nu is None:
-            return self.loc + self.scale * jax.random.normal(key, shape)
-        return self.loc + self.scale * jax.random.t(key, self.nu, shape)
-
-
 def make_model(series: Series, priors: Priors, *, robust: bool) -> LogLinear:
     """The model value for a series, checked against it."""
     bounded = np.isfinite(series.value_low) | np.isfinite(series.value_high)
@@ -374,10 +270,6 @@ _SWITCH = 9.0  # squared rate in standard errors at which the data take over fro
 
 def _softplus_inverse(value: Scalar) -> Scalar:
     return value + jnp.log(-jnp.expm1(-value))
-
-
-def _flat(support: Any) -> dist.Distribution:
-    return dist.ImproperUniform(support, (), ())
 
 
 def _combine(a: Any, precision_a: Any, b: Any, precision_b: Any) -> tuple[Any, Any]:
