@@ -243,7 +243,7 @@ def sample(
     """
     # Imported here: the package's name, its help and its tables must not wait for JAX.
     from effbayes import runtime  # noqa: PLC0415
-    from effbayes.inference import nuts, predictive  # noqa: PLC0415
+    from effbayes.inference import nuts  # noqa: PLC0415
     from effbayes.models import contract, loglinear  # noqa: PLC0415
 
     if model not in MODELS:
@@ -257,9 +257,15 @@ def sample(
     data = contract.data_from_series(series)
 
     with runtime.on_device(platform) as device:
-        keys = runtime.split_key(seed)
-        draws = nuts.run_nuts(fitted, data, keys["chains"], settings, progress)
-        noise = predictive.system_noise(fitted, keys["noise"], draws.values)
+        draws = nuts.run_nuts(
+            fitted,
+            data,
+            runtime.checked_seed(seed),
+            settings,
+            progress=progress,
+            vectorized=device.platform != "cpu",
+            cache=runtime.kept_programs(),
+        )
         name = f"{device.platform}:{device.device_kind}"
 
     described = {
@@ -277,7 +283,7 @@ def sample(
     return Analysis(
         series=series,
         draws=draws.values,
-        noise=noise,
+        noise=draws.noise,
         stats=draws.stats,
         settings=described,
         made_by=made_by,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import jax
 
@@ -48,27 +50,70 @@ def on_device(platform: str | None = None) -> Iterator[jax.Device]:
         yield chosen
 
 
-def root_key(seed: int) -> RandomKey:
-    """The key from which every draw of an analysis descends.
+def checked_seed(seed: int) -> int:
+    """A seed that every key can be made from.
 
-    Parameters
-    ----------
-    seed
-        Integer in [0, 2**63).
+    Raises
+    ------
+    UsageError
+        It is not in [0, 2**63).
     """
     if not 0 <= seed < 2**63:
         raise UsageError(f"seed = {seed}, must be an integer from 0 to 2**63 - 1")
-    return jax.random.key(seed)
+    return int(seed)
 
 
 PURPOSES = ("chains", "noise", "prior", "predictive")
-"""What a run draws, in an order that only grows: a key never changes what another gives."""
+"""What a run draws, in an order that only grows: a key never changes what another gives.
+
+The first two are folded into the root key by the sampler itself (`effbayes.inference.chunk`).
+"""
 
 
 def split_key(seed: int) -> dict[str, RandomKey]:
     """One independent key for each purpose of a run."""
-    root = root_key(seed)
+    root = jax.random.key(checked_seed(seed))
     return {name: jax.random.fold_in(root, i) for i, name in enumerate(PURPOSES)}
+
+
+NO_CACHE, CACHE_FOLDER = "EFFBAYES_NO_CACHE", "EFFBAYES_CACHE"
+"""Environment variables: a non-empty first switches the cache off, the second moves it."""
+
+_kept: list[Path] = []
+
+
+def cache_folder() -> Path | None:
+    """Where programs are kept across processes; None where the environment forbids it."""
+    if os.environ.get(NO_CACHE):
+        return None
+    if os.environ.get(CACHE_FOLDER):
+        return Path(os.environ[CACHE_FOLDER]).expanduser()
+    from platformdirs import user_cache_path  # noqa: PLC0415 - needed here alone
+
+    return user_cache_path("effbayes")
+
+
+def keep_compiled(folder: Path) -> None:
+    """Keep programs and their machine code in a folder, for this process and later ones.
+
+    The folder is trusted as code is: whoever can write to it can make this program compute
+    anything. A folder that cannot be written keeps nothing, and nothing fails.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError:
+        return
+    if not os.access(folder, os.W_OK):
+        return
+    _kept[:] = [folder]
+    jax.config.update("jax_compilation_cache_dir", str(folder / "machine-code"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def kept_programs() -> Path | None:
+    """The folder that `keep_compiled` was given, if any."""
+    return _kept[0] / "programs" if _kept else None
 
 
 def device_names() -> list[str]:

@@ -14,6 +14,8 @@ import pytest
 from hypothesis import settings
 
 LABORATORY = {
+    # Programs kept by other runs would hide what is compiled; tests of the cache have their own.
+    "EFFBAYES_NO_CACHE": "1",
     "JAX_NUMPY_RANK_PROMOTION": "raise",
     "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
     # Text as wide as the tests expect, without colour, whatever terminal they are started from.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from pathlib import Path
 from typing import Any
 
 from effbayes.cli import options, output, render
@@ -28,4 +29,12 @@ def _facts() -> dict[str, Any]:
         "devices": runtime.device_names(),
         "x64": runtime.has_double_precision(),
         "data_folder": str(domains.data_folder()),
+        **_cache(runtime.cache_folder()),
     }
+
+
+def _cache(folder: Path | None) -> dict[str, Any]:
+    if folder is None:
+        return {"cache_folder": None, "cache_bytes": 0}
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {"cache_folder": str(folder), "cache_bytes": sum(path.stat().st_size for path in files)}

@@ -64,6 +64,9 @@ def sample(
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="RUN.nc", help="Keep the run.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file of --out.")] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Neither use nor keep compiled programs.")
+    ] = False,
     json: options.Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
@@ -97,6 +100,7 @@ def sample(
     fits = _fit(
         chosen,
         quiet=quiet,
+        cached=not no_cache,
         model=model,
         prior=prior,
         robust=robust,
@@ -185,8 +189,12 @@ def _require_one_for_file(out: Path | None, chosen: list[Series], *, force: bool
     require_free(out, force=force)
 
 
-def _fit(chosen: list[Series], *, quiet: bool, **settings: Any) -> list[Analysis]:
+def _fit(chosen: list[Series], *, quiet: bool, cached: bool, **settings: Any) -> list[Analysis]:
+    from effbayes import runtime
     from effbayes.analysis import sample as fit
 
+    folder = runtime.cache_folder() if cached else None
+    if folder is not None:
+        runtime.keep_compiled(folder)
     with Reporter(quiet=quiet) as reporter:
         return [fit(one, progress=reporter.start(one.id), **settings) for one in chosen]

@@ -31,20 +31,6 @@ class Pointwise(NamedTuple):
     """New log2 values, dims (chain, draw, obs)."""
 
 
-def system_noise(model: Model, key: RandomKey, values: Values) -> np.ndarray:
-    """Two deviations of a new system from the trend per draw, in doublings.
-
-    Returns
-    -------
-    ndarray
-        Dims (chain, draw, 2).
-    """
-    shape = values["rate"].shape
-    keys = jax.random.split(key, shape)
-    draws = jax.tree.map(jnp.asarray, dict(values))
-    return np.asarray(_noise(model)(keys, draws))
-
-
 def pointwise(model: Model, key: RandomKey, values: Values, data: Data) -> Pointwise:
     """Log-likelihood of every row, log prior, and a replicated data set, for each draw."""
     programs = _pointwise(model)
@@ -80,11 +66,6 @@ class _Programs(NamedTuple):
     log_likelihood: Callable[..., Any]
     log_prior: Callable[..., Any]
     predict: Callable[..., Any]
-
-
-@lru_cache(maxsize=64)
-def _noise(model: Model) -> Callable[..., Any]:
-    return jax.jit(_over_draws(lambda key, values: model.noise(key, values, (2,)), 0, 0))
 
 
 @lru_cache(maxsize=64)

@@ -28,7 +28,7 @@ from jax import Array
 from effbayes.arrays import PerObs, Position, RandomKey, Scalar
 from effbayes.dataset.series import Series
 from effbayes.errors import UsageError
-from effbayes.models.contract import Data, Parameters
+from effbayes.models.contract import Data, Parameters, bucket_size
 from effbayes.models.propriety import require_proper
 from effbayes.trend import doubling_time_months, rate_per_year
 
@@ -256,12 +256,21 @@ def least_squares(sigma: Scalar, data: Data) -> LeastSquares:
 
 
 def make_model(series: Series, priors: Priors, *, robust: bool) -> LogLinear:
-    """The model value for a series, checked against it."""
+    """The model value for a series, checked against it.
+
+    A short series has the arithmetic of bounds in its program whether it has bounds or not: it
+    costs next to nothing there, and one program then serves every short series.
+    """
     bounded = np.isfinite(series.value_low) | np.isfinite(series.value_high)
-    model = LogLinear(priors=priors, robust=robust, censored=bool(np.any(bounded & series.used)))
+    short = bucket_size(series.n_obs) <= SHORT
+    censored = short or bool(np.any(bounded & series.used))
+    model = LogLinear(priors=priors, robust=robust, censored=censored)
     model.check(series)
     return model
 
+
+SHORT = 64
+"""Rows of a bucket up to which bounds are always part of the program."""
 
 _FLOOR = 1e-12
 _NU_SCALE = 10.0

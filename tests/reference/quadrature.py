@@ -281,7 +281,7 @@ class Marginal:
             middle = 0.5 * (low + high)
             below = self.cdf(middle) < wanted
             low, high = np.where(below, middle, low), np.where(below, high, middle)
-        return 0.5 * (low + high)
+        return np.asarray(0.5 * (low + high))
 
 
 @dataclass(frozen=True)
@@ -455,7 +455,7 @@ def log_interval(low: Floats, high: Floats, nu: Floats | None = None) -> Floats:
         if nu is None:
             return np.asarray(special.log_ndtr(z))
         with np.errstate(divide="ignore"):
-            return np.log(special.stdtr(nu, z))
+            return np.asarray(np.log(special.stdtr(nu, z)))
 
     log_low, log_high = log_cdf(low), log_cdf(np.minimum(high, 0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -653,9 +653,9 @@ def _blank_axes(model: Model, log_sigma: float, box: Box) -> list[Axis]:
 
 
 def _log_residual_sd(table: Table) -> float:
-    """Log sd about the least-squares line, bounds standing for their values, 1 for up to two."""
+    """Log sd about the least-squares line, bounds standing for their values; of two points, 0's."""
     if table.n < 3:
-        return 0.0
+        return -math.inf
     residual = table.y - np.polyval(np.polyfit(table.t, table.y, 1), table.t)
     return 0.5 * math.log(float(residual @ residual) / (table.n - 2))
 

@@ -181,8 +181,28 @@ def test_noise_of_a_new_system():
     assert stats.kstest(drawn / 2.0, stats.norm.cdf).pvalue > 1e-6
 
 
-def test_one_program_whether_bounds_are_there_or_not(series):
-    assert loglinear.make_model(series, Priors(), robust=False).censored
-    used = np.array([True, True, True, False, False])
-    exact = series.select(used, "first three")
-    assert not loglinear.make_model(exact, Priors(), robust=False).censored
+def test_short_series_share_a_program_and_long_ones_leave_out_what_they_do_not_need(series):
+    exact = series.select(np.array([True, True, True, False, False]), "first three")
+    short = [loglinear.make_model(each, Priors(), robust=False) for each in (series, exact)]
+    assert short[0] == short[1]
+    n = 100
+    long = make_series(
+        np.datetime64("2010-01-01") + 50 * np.arange(n),
+        np.exp(np.random.default_rng(0).standard_normal(n)),
+    )
+    assert not loglinear.make_model(long, Priors(), robust=False).censored
+    bounded = make_series(long.date, long.value, value_low=long.value / 2, value_high=long.value)
+    assert loglinear.make_model(bounded, Priors(), robust=False).censored
+
+
+def test_arithmetic_of_bounds_changes_nothing_without_bounds():
+    series = make_series(DATES, VALUES)
+    with runtime.on_device("cpu"):
+        data = jax.tree.map(jnp.asarray, contract.data_from_series(series))
+        position = jnp.array([0.3, -0.7, 0.1])
+        found = [
+            jax.value_and_grad(LogLinear(censored=censored).log_density)(position, data)
+            for censored in (True, False)
+        ]
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-14)
+    np.testing.assert_allclose(found[0][1], found[1][1], rtol=1e-12)
