@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,7 +160,8 @@ class Analysis:
         log2 = post.estimate(
             self.draws["alpha"] + sign * self.draws["rate"] * years, Interval(ci).check()
         )
-        return log2.map(lambda value: 2.0**value)
+        with np.errstate(over="ignore"):
+            return log2.map(lambda value: float(np.exp2(value)))
 
     def summary(self, ci: float = 0.95, kind: IntervalKind = "eti") -> dict[str, Any]:
         """Everything reported, as the JSON of `effbayes sample` has it."""
@@ -255,30 +257,25 @@ def sample(
     priors = prior if isinstance(prior, loglinear.Priors) else loglinear.Priors(kind=prior)
     fitted = loglinear.make_model(series, priors, robust=robust)
     data = contract.data_from_series(series)
+    digest = provenance.data_digest(series)
 
     with runtime.on_device(platform) as device:
-        draws = nuts.run_nuts(
-            fitted,
-            data,
-            runtime.checked_seed(seed),
-            settings,
-            progress=progress,
-            vectorized=device.platform != "cpu",
-            cache=runtime.kept_programs(),
-        )
+        root = runtime.key_bits(runtime.stream(seed, digest))
+        plan = runtime.plan(device)
+        draws = nuts.run_nuts(fitted, data, root, settings, plan=plan, progress=progress)
         name = f"{device.platform}:{device.device_kind}"
 
     described = {
         **fitted.describe(),
         "prior": fitted.prior_name,
         "parameters": list(fitted.parameters),
-        "sampler": {"method": "nuts", **asdict(settings), "seed": seed},
+        "sampler": {"method": "nuts", **asdict(settings), "seed": index(seed)},
     }
     made_by = {
         **provenance.versions(),
         "device": name,
         "x64": True,
-        "data_sha256": provenance.data_digest(series),
+        "data_sha256": digest,
     }
     return Analysis(
         series=series,
@@ -311,12 +308,14 @@ def _build_tree(analysis: Analysis, model: Model, data: Data, platform: str | No
     from effbayes.inference import predictive  # noqa: PLC0415
 
     with runtime.on_device(platform):
-        keys = runtime.split_key(analysis.settings["sampler"]["seed"])
+        seed = analysis.settings["sampler"]["seed"]
+        keys = runtime.split_key(runtime.stream(seed, analysis.made_by["data_sha256"]))
         elements = analysis.draws["rate"].size * len(data.y)
         pointwise = None
         if elements <= POINTWISE_LIMIT:
             pointwise = predictive.pointwise(model, keys["predictive"], analysis.draws, data)
-        prior = predictive.prior_draws(model, keys["prior"], data, PRIOR_DRAWS)
+        number = min(PRIOR_DRAWS, max(POINTWISE_LIMIT // len(data.y), 1))
+        prior = predictive.prior_draws(model, keys["prior"], data, number)
     return tree.build(
         series=analysis.series,
         draws=analysis.draws,

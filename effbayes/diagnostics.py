@@ -119,6 +119,11 @@ def diagnose(quantities: Mapping[str, Chains], stats: Mapping[str, Chains]) -> D
     hits = int(np.sum(stats["reached_max_treedepth"]))
     lowest_bfmi = float(np.min(bfmi(stats["energy"])))
     reasons = []
+    reasons += [
+        f"draws of {name} are not all finite"
+        for name, draws in quantities.items()
+        if not np.all(np.isfinite(draws))
+    ]
     for name, q in figures.items():
         # Written so that NaN fails.
         if not q.r_hat < R_HAT_LIMIT:
@@ -141,7 +146,8 @@ def r_hat(draws: Chains) -> float:
     """Rank-normalized split R-hat: the larger of that of the ranks and of the folded ranks."""
     split = _split(draws)
     folded = np.abs(split - np.median(split))
-    return max(_plain_r_hat(_normal_scores(split)), _plain_r_hat(_normal_scores(folded)))
+    both = [_plain_r_hat(_normal_scores(split)), _plain_r_hat(_normal_scores(folded))]
+    return float(np.max(both))  # unlike max(), says NaN where either is
 
 
 def ess_bulk(draws: Chains) -> float:

@@ -142,6 +142,8 @@ def observed_factor(
     Estimate
         All None where a row has one bound only.
     """
+    if start == end:
+        return Estimate(1.0, 1.0, 1.0)
     first, last = _observed_draws(series, start, rng), _observed_draws(series, end, rng)
     if first is None or last is None:
         return Estimate(None, None, None, "a value is known from one side only")
@@ -178,13 +180,20 @@ def prior_notes(
     priors, kind = settings["priors"], settings["prior"]
     notes = []
     if n_obs == 2:
-        half_normal_median = priors["sigma_scale"] * NormalDist().inv_cdf(0.75)
-        notes.append(
-            "Two observations fix a line and leave no scatter to judge its noise by: sigma is "
-            f"known from its prior alone (prior median {half_normal_median:.2f} doublings, "
-            f"posterior {np.median(draws['sigma']):.2f}), and with it the width of every interval "
-            "here."
-        )
+        median = float(np.median(draws["sigma"]))
+        expected = priors["sigma_scale"] * NormalDist().inv_cdf(0.75)
+        figures = f"prior median {expected:.2f} doublings, posterior {median:.2f}"
+        if kind != "reference" and 0.5 * expected < median < 2.0 * expected:
+            notes.append(
+                "Two observations leave no scatter to judge the noise by: sigma is known from its "
+                f"prior alone ({figures}), and the intervals here are as wide as that prior says."
+            )
+        elif kind != "reference":
+            notes.append(
+                "Two observations leave no scatter to judge the noise by, and these two agree "
+                f"badly with the priors: sigma ({figures}) and every interval here are a "
+                "compromise between them."
+            )
     if kind == "default":
         log_time = np.log(MONTHS_PER_YEAR / draws["rate"])
         share = float(np.var(log_time) / priors["doubling_time_sdlog"] ** 2)

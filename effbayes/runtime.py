@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import index
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
+import numpy as np
 
 from effbayes.arrays import RandomKey
 from effbayes.errors import DeviceError, UsageError
@@ -50,17 +53,29 @@ def on_device(platform: str | None = None) -> Iterator[jax.Device]:
         yield chosen
 
 
-def checked_seed(seed: int) -> int:
-    """A seed that every key can be made from.
+def stream(seed: int, digest: str) -> int:
+    """The random stream of a run: its seed, and a digest of its data, in 64 bits.
+
+    Two series under one seed must not share their random numbers: their posteriors are combined
+    draw by draw as independent ones.
 
     Raises
     ------
     UsageError
-        It is not in [0, 2**63).
+        The seed is not an integer in [0, 2**63).
     """
-    if not 0 <= seed < 2**63:
+    try:
+        number = index(seed)
+    except TypeError:
+        number = -1
+    if not 0 <= number < 2**63:
         raise UsageError(f"seed = {seed}, must be an integer from 0 to 2**63 - 1")
-    return int(seed)
+    return number ^ int(digest[:16], 16)
+
+
+def key_bits(stream: int) -> np.ndarray:
+    """The two 32-bit words of a stream's root key."""
+    return np.array([stream >> 32, stream & 0xFFFFFFFF], dtype=np.uint32)
 
 
 PURPOSES = ("chains", "noise", "prior", "predictive")
@@ -70,9 +85,9 @@ The first two are folded into the root key by the sampler itself (`effbayes.infe
 """
 
 
-def split_key(seed: int) -> dict[str, RandomKey]:
-    """One independent key for each purpose of a run."""
-    root = jax.random.key(checked_seed(seed))
+def split_key(stream: int) -> dict[str, RandomKey]:
+    """One independent key for each purpose of a run's stream."""
+    root = jax.random.wrap_key_data(jax.numpy.asarray(key_bits(stream)))
     return {name: jax.random.fold_in(root, i) for i, name in enumerate(PURPOSES)}
 
 
@@ -114,6 +129,35 @@ def keep_compiled(folder: Path) -> None:
 def kept_programs() -> Path | None:
     """The folder that `keep_compiled` was given, if any."""
     return _kept[0] / "programs" if _kept else None
+
+
+class Plan(NamedTuple):
+    """How and where a program runs.
+
+    Attributes
+    ----------
+    made_for
+        Device, precision and flags: what machine code depends on beside the program itself.
+    vectorized
+        Chains in lock step, as an accelerator likes it; else one after another.
+    folder
+        Where programs are kept across processes, or None.
+    """
+
+    made_for: tuple[str, ...]
+    vectorized: bool
+    folder: Path | None
+
+
+def plan(device: jax.Device) -> Plan:
+    """The plan for a device, under the settings that are in force."""
+    made_for = (
+        device.platform,
+        device.device_kind,
+        f"x64={bool(jax.config.jax_enable_x64)}",
+        os.environ.get("XLA_FLAGS", ""),
+    )
+    return Plan(made_for, device.platform != "cpu", kept_programs())
 
 
 def device_names() -> list[str]:

@@ -79,12 +79,13 @@ def summarize(run: Run, interval: Interval) -> dict[str, Any]:
         "n_table": series.n_table,
         "rows": series.rows,
         "span": list(series.span),
+        "origin": str(series.origin),
         "unit": series.unit,
         "direction": series.direction,
         "published": series.published,
         "ci": interval._asdict(),
         "doubling_time_months": post.as_dict(post.doubling_time(rate, interval)),
-        "rate_per_year": {**post.as_dict(post.estimate(rate, interval)), **_moments(rate)},
+        "rate_per_year": {**post.as_dict(post.estimate(rate, interval)), **_moments(run)},
         "factor_per_year": post.as_dict(post.trend_factor(rate, 1.0, interval)),
         "efficiency_factor": _factors(run, interval),
         "prob_progress": float(np.mean(rate > 0.0)),
@@ -97,7 +98,15 @@ def summarize(run: Run, interval: Interval) -> dict[str, Any]:
     }
 
 
-def _moments(rate: Chains) -> dict[str, float]:
+def _moments(run: Run) -> dict[str, Any]:
+    """Mean, standard deviation and error of the mean, where they exist.
+
+    Under the reference prior the rate is Student's t with n - 2 degrees of freedom.
+    """
+    rate = run.draws["rate"]
+    if run.settings["prior"] == "reference" and run.series.n_obs <= 4:
+        why = "does not exist: the posterior has n - 2 degrees of freedom"
+        return {"mean": None, "sd": None, "mcse": None, "note": f"mean or sd {why}"}
     return {"mean": float(rate.mean()), "sd": float(rate.std(ddof=1)), "mcse": mcse_mean(rate)}
 
 
@@ -115,11 +124,18 @@ def _references(rate: Chains, years: float) -> list[dict[str, Any]]:
         {
             "name": reference.name,
             "doubling_time_months": reference.doubling_time_months,
-            "factor": float(factor(rate_per_year(reference.doubling_time_months), years)),
+            "factor": _factor_of(reference.doubling_time_months, years),
             "prob_faster": post.prob_faster(rate, rate_per_year(reference.doubling_time_months)),
         }
         for reference in reference_rates()
     ]
+
+
+def _factor_of(doubling_time: float, years: float) -> float | None:
+    """Factor of a rate over a period; None where it is beyond double precision."""
+    with np.errstate(over="ignore"):
+        found = float(factor(rate_per_year(doubling_time), years))
+    return found if np.isfinite(found) else None
 
 
 def _parameters(run: Run, interval: Interval) -> dict[str, Any]:

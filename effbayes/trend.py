@@ -1,8 +1,10 @@
-"""Plain arithmetic of an exponential trend; works on floats and on arrays of any library."""
+"""Plain arithmetic of an exponential trend; rates may be floats or arrays."""
 
 from __future__ import annotations
 
 from typing import Any
+
+import numpy as np
 
 MONTHS_PER_YEAR = 12.0
 
@@ -25,4 +27,4 @@ def rate_per_year(doubling_time: Any) -> Any:
 
 def factor(rate: Any, years: Any) -> Any:
     """Efficiency factor ``2**(rate * years)``: how many times less cost for the same level."""
-    return 2.0 ** (rate * years)
+    return np.exp2(rate * years)

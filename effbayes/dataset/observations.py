@@ -159,6 +159,9 @@ NUMERIC_FIELDS = (
     "value_ci_prob",
     "date_sd_days",
 )
+LARGEST_SD = {"value_sd": 1e4, "date_sd_days": 1e6}
+"""Past these (in doublings, and in days) a row could hold anything, and squares overflow."""
+
 UNCERTAINTY_FIELDS = frozenset(NUMERIC_FIELDS) - {"value"}
 
 
@@ -216,6 +219,8 @@ def _check_bounds(ledger: Ledger, numbers: Mapping[str, Floats]) -> tuple[Floats
 def _sd(ledger: Ledger, numbers: Mapping[str, Floats], name: str) -> Floats:
     """A standard deviation, 0 where there is none."""
     ledger.add_where(numbers[name] < 0, name, "must be >= 0, it is a standard deviation")
+    rule = f"must be at most {LARGEST_SD[name]:g}"
+    ledger.add_where(numbers[name] > LARGEST_SD[name], name, rule, "such a row says nothing")
     return np.nan_to_num(numbers[name], nan=0.0)
 
 

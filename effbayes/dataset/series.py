@@ -159,34 +159,42 @@ class Series:
         Raises
         ------
         UsageError
-            The text is neither a label nor an ISO date.
+            The text is neither a label nor an ISO date, or several rows have the label.
         """
-        labelled = [i for i, label in enumerate(self.label) if label and label == text]
-        if labelled:
-            return labelled[0]
+        if not _is_iso(text):
+            return self._labelled(text)
         rows = np.flatnonzero(self.date == self.date_of(text))
         if not len(rows):
             return None
-        cost = self.value if self.direction == "falling" else -self.value
-        cost = np.where(np.isnan(cost), np.inf, cost)
+        middle = np.where(np.isnan(self.value), self._middle_of_bounds(), self.value)
+        cost = middle if self.direction == "falling" else -middle
         return int(rows[np.lexsort((cost[rows], ~self.used[rows]))[0]])
 
     def date_of(self, text: str) -> np.datetime64:
-        """The date of the row of a label, or an ISO date.
+        """An ISO date, or the date of the row of a label.
 
         Raises
         ------
         UsageError
             The text is neither.
         """
-        if text and text in self.label:
-            return np.datetime64(self.date[self.label.index(text)], "D")
-        try:
+        if _is_iso(text):
             return np.datetime64(calendar_date.fromisoformat(text))
-        except ValueError:
-            raise UsageError(
-                f"{text!r} is neither an ISO date nor the label of a row of {self.id}"
-            ) from None
+        return np.datetime64(self.date[self._labelled(text)], "D")
+
+    def _labelled(self, text: str) -> int:
+        rows = [i for i, label in enumerate(self.label) if label and label == text]
+        if len(rows) > 1:
+            raise UsageError(f"{len(rows)} rows of {self.id} are labelled {text!r}; give a date")
+        if not rows:
+            raise UsageError(f"{text!r} is neither an ISO date nor the label of a row of {self.id}")
+        return rows[0]
+
+    def _middle_of_bounds(self) -> FloatColumn:
+        """Geometric middle of the bounds, or the one bound."""
+        low = np.where(np.isnan(self.value_low), self.value_high, self.value_low)
+        high = np.where(np.isnan(self.value_high), self.value_low, self.value_high)
+        return np.sqrt(low) * np.sqrt(high)
 
     @property
     def ends(self) -> tuple[np.datetime64, np.datetime64]:
@@ -219,6 +227,14 @@ class Series:
                 f"{self.id}: a trend needs at least two distinct dates, all {n} observations "
                 f"are of {self.span[0]}"
             )
+
+
+def _is_iso(text: str) -> bool:
+    try:
+        calendar_date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 ARRAY_COLUMNS: dict[str, str] = {

@@ -93,8 +93,8 @@ class Kernel:
         """Shapes of chains that have not begun."""
 
         def first(data: Arrays) -> Any:
-            key = jax.random.key(0)
-            position = self.model.initial(key, Data(**data))
+            key = jax.random.wrap_key_data(jnp.zeros(2, jnp.uint32))
+            position = self.model.initial(key, Data(**data), far=jnp.zeros((), jnp.int32))
             # Shapes depend on the number of dims alone; any potential has them, and this is quick.
             state, _ = self.resume(key, position, lambda position: jnp.sum(position**2))
             return _carried(jnp.zeros((), jnp.uint32), state)
@@ -113,7 +113,8 @@ class Kernel:
         # set there; what a chain has learnt so far then takes the place of what was initialized.
         fresh = chain["step"] == 0
         key_start, key_kernel = jax.random.split(key_chain)
-        start = self.model.initial(key_start, data)
+        far = (chain["number"] % 2).astype(jnp.int32)
+        start = self.model.initial(key_start, data, far=far)
         state, sample = self.resume(
             key_kernel,
             jnp.where(fresh, start, chain["position"]),

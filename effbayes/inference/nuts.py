@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from effbayes.errors import UsageError
 from effbayes.inference.chunk import CHUNK, Kernel
 from effbayes.inference.programs import program
 from effbayes.models.contract import Data, Model
+from effbayes.runtime import Plan
 
 Progress = Callable[[int, int], None]
 """Called with steps done and steps in all (warmup and draws, of each chain)."""
@@ -76,12 +76,11 @@ class Draws(NamedTuple):
 def run_nuts(
     model: Model,
     data: Data,
-    seed: int,
+    root: np.ndarray,
     settings: SamplerSettings,
     *,
+    plan: Plan,
     progress: Progress | None = None,
-    vectorized: bool = False,
-    cache: Path | None = None,
 ) -> Draws:
     """Draw from the posterior of a model.
 
@@ -91,16 +90,14 @@ def run_nuts(
         Frozen value; a program is compiled once per value and shape.
     data
         The series, with dims (obs,).
-    seed
-        Integer in [0, 2**63), checked by the runtime.
+    root
+        Bits of the run's root key, dims (2,).
     settings
         Numbers of steps and the rest.
+    plan
+        From `effbayes.runtime.plan`.
     progress
         Called after every chunk.
-    vectorized
-        Chains in lock step, as an accelerator likes it; else one after another.
-    cache
-        Folder of programs kept from earlier processes, or None.
 
     Returns
     -------
@@ -109,17 +106,16 @@ def run_nuts(
         ArviZ's names.
     """
     kernel = Kernel(
-        model, settings.warmup, settings.target_accept, settings.max_tree_depth, vectorized
+        model, settings.warmup, settings.target_accept, settings.max_tree_depth, plan.vectorized
     )
     columns = data._asdict()
-    made = program(kernel, settings.chains, columns, cache)
-    bits = np.array([seed >> 32, seed & 0xFFFFFFFF], dtype=np.uint32)
+    made = program(kernel, settings.chains, columns, plan=plan)
     chains = made.chains_before_start(settings.chains)
     total = settings.warmup + settings.draws
     kept: list[Any] = []
     done = 0
     while done < total:
-        chains, collected = made.advance(bits, chains, columns)
+        chains, collected = made.advance(root, chains, columns)
         done += CHUNK
         if done > settings.warmup:
             kept.append(collected)

@@ -16,6 +16,9 @@ import numpy as np
 from effbayes.arrays import RandomKey
 from effbayes.models.contract import Data, Model, draws_of
 
+BATCH_ELEMENTS = 2**18
+"""Draws times rows that are computed at once."""
+
 Values = Mapping[str, np.ndarray]
 """Draws by name, dims (chain, draw)."""
 
@@ -78,5 +81,20 @@ def _pointwise(model: Model) -> _Programs:
 
 
 def _over_draws(function: Callable[..., Any], *axes: int | None) -> Callable[..., Any]:
-    """Map over chain and draw the arguments whose axis is 0."""
-    return jax.vmap(jax.vmap(function, in_axes=axes), in_axes=axes)
+    """Map over chain and draw the arguments whose axis is 0, in batches that bound the memory."""
+
+    def mapped(*arguments: Any) -> Any:
+        over = [x for x, axis in zip(arguments, axes, strict=True) if axis == 0]
+        data = arguments[-1]
+
+        def one(of_draw: Any) -> Any:
+            return function(*of_draw, data)
+
+        shape = jnp.shape(over[-1]["rate"])
+        flat = jax.tree.map(lambda x: jnp.reshape(x, (-1, *jnp.shape(x)[2:])), tuple(over))
+        # An interval's quadrature has a few dozen nodes for every row of every draw at once.
+        batch = max(BATCH_ELEMENTS // data.y.shape[0], 1)
+        found = jax.lax.map(one, flat, batch_size=min(batch, shape[0] * shape[1]))
+        return jnp.reshape(found, (*shape, *jnp.shape(found)[1:]))
+
+    return mapped

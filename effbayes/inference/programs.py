@@ -9,11 +9,8 @@ written is made anew; what cannot be written is not kept. JAX's own compilation 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
@@ -23,14 +20,14 @@ import jax
 import numpy as np
 from jax import export
 
-from effbayes import provenance
+from effbayes import kept, provenance
 from effbayes.inference.chunk import CHUNK, Arrays, Kernel
+from effbayes.runtime import Plan
 
 TRACED = ("inference", "models", "arrays.py", "trend.py")
 """Sources that a program is traced from; a change to any of them makes another program."""
 
 SUFFIX = ".program"
-_SEAL = 32  # bytes of the SHA-256 that end a file
 
 
 class Program(NamedTuple):
@@ -45,7 +42,13 @@ class Program(NamedTuple):
         return zeros | {"number": np.arange(n_chains, dtype=np.uint32)}
 
 
-def program(kernel: Kernel, n_chains: int, data: Mapping[str, Any], folder: Path | None) -> Program:
+def program(
+    kernel: Kernel,
+    n_chains: int,
+    data: Mapping[str, Any],
+    *,
+    plan: Plan,
+) -> Program:
     """The program of a kernel for a number of chains and rows.
 
     Parameters
@@ -56,15 +59,14 @@ def program(kernel: Kernel, n_chains: int, data: Mapping[str, Any], folder: Path
         Number of chains.
     data
         Arrays in the shapes of the series' bucket; their values do not matter.
-    folder
-        Where programs are kept, trusted as code is; None keeps none.
+    plan
+        What else a program depends on, and where programs are kept, trusted as code is.
     """
     shapes = tuple(
         (name, tuple(np.shape(column)), np.asarray(column).dtype.str)
         for name, column in data.items()
     )
-    device = jax.config.jax_default_device or jax.devices()[0]
-    return _program(kernel, n_chains, shapes, device, folder)
+    return _program(kernel, n_chains, shapes, plan)
 
 
 @lru_cache(maxsize=64)
@@ -72,20 +74,20 @@ def _program(
     kernel: Kernel,
     n_chains: int,
     shapes: tuple[tuple[str, tuple[int, ...], str], ...],
-    device: jax.Device,
-    folder: Path | None,
+    plan: Plan,
 ) -> Program:
     columns = {name: jax.ShapeDtypeStruct(shape, dtype) for name, shape, dtype in shapes}
-    path = None if folder is None else folder / _name(kernel, n_chains, shapes, device)
-    kept = None if path is None else _read(path)
-    if kept is not None:
-        exported = export.deserialize(bytearray(kept))
+    name = _name(kernel, n_chains, shapes, plan.made_for)
+    path = None if plan.folder is None else plan.folder / name
+    body = None if path is None else kept.read(path)
+    if body is not None:
+        exported = export.deserialize(bytearray(body))
     else:
         root = jax.ShapeDtypeStruct((2,), "uint32")
         chains = kernel.unborn(n_chains, columns)
         exported = export.export(jax.jit(kernel.advance))(root, chains, columns)
         if path is not None:
-            _write(path, bytes(exported.serialize()))
+            kept.write(path, bytes(exported.serialize()))
     arguments, _ = jax.tree.unflatten(
         exported.in_tree,
         [jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in exported.in_avals],
@@ -96,18 +98,15 @@ def _program(
     return Program(advance, arguments[1])
 
 
-def _name(kernel: Kernel, n_chains: int, shapes: Any, device: jax.Device) -> str:
+def _name(kernel: Kernel, n_chains: int, shapes: Any, plan: tuple[str, ...]) -> str:
     made_from = [
         repr(kernel),
         CHUNK,
         n_chains,
         shapes,
-        device.platform,
-        device.device_kind,
+        plan,
         provenance.versions(),
         _sources(),
-        os.environ.get("XLA_FLAGS", ""),
-        bool(jax.config.jax_enable_x64),
     ]
     return hashlib.sha256(json.dumps(made_from).encode()).hexdigest() + SUFFIX
 
@@ -121,29 +120,3 @@ def _sources() -> str:
         for path in sorted(place.glob("*.py")) if place.is_dir() else [place]:
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
-
-
-def _read(path: Path) -> bytes | None:
-    """A program as it was written; None where there is none, or it is damaged."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return None
-    body, seal = content[:-_SEAL], content[-_SEAL:]
-    if hashlib.sha256(body).digest() != seal:
-        return None
-    return body
-
-
-def _write(path: Path, body: bytes) -> None:
-    """Keep a program, whole or not at all; a folder that cannot be written keeps none."""
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(body + hashlib.sha256(body).digest())
-            Path(name).replace(path)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise

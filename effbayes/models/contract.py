@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from effbayes.arrays import PerObs, PerObsMask, Position, RandomKey, Scalar
+from effbayes.arrays import Count, PerObs, PerObsMask, Position, RandomKey, Scalar
 from effbayes.dataset.series import DAYS_PER_YEAR, Series
 
 Parameters = Mapping[str, Array]
@@ -43,6 +43,9 @@ class Data(NamedTuple):
     """-1 where progress makes the value fall, 1 where it makes it rise."""
     rate_guess: Scalar
     sigma_guess: Scalar
+    """Residual spread about the least-squares trend, in doublings."""
+    sigma_far: Scalar
+    """Spread about no trend at all."""
 
 
 @runtime_checkable
@@ -69,8 +72,8 @@ class Model(Protocol):
     def constrain(self, position: Position, data: Data) -> dict[str, Scalar]:
         """Parameters and quantities at a position."""
 
-    def initial(self, key: RandomKey, data: Data) -> Position:
-        """A random starting position at which the log density is finite."""
+    def initial(self, key: RandomKey, data: Data, *, far: Count) -> Position:
+        """A random start at which the log density is finite; `far` (0 or 1) from the data's fit."""
 
     def log_prior(self, values: Parameters, data: Data) -> Scalar:
         """Log prior density of the parameters, up to a constant where it is improper."""
@@ -142,6 +145,7 @@ def data_from_series(series: Series) -> Data:
         "slope_sign": sign,
         "rate_guess": sign * slope,
         "sigma_guess": np.sqrt(spread**2 + 0.05**2),
+        "sigma_far": np.sqrt(np.var(y) + 0.05**2),
     }
     # NumPy arrays stand for JAX's until a floor that knows the device puts them there.
     values: dict[str, Any] = padded | {name: np.float64(x) for name, x in scalars.items()}

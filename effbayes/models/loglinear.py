@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from effbayes.arrays import PerObs, Position, RandomKey, Scalar
+from effbayes.arrays import Count, PerObs, Position, RandomKey, Scalar
 from effbayes.dataset.series import Series
 from effbayes.errors import UsageError
 from effbayes.models.contract import Data, Parameters, bucket_size
@@ -116,16 +116,29 @@ class LogLinear:
         """Parameters, rate and, where progress is assumed, doubling time at a position."""
         return self._unwhiten(position, data)[0]
 
-    def initial(self, key: RandomKey, data: Data) -> Position:
-        """A start near the least-squares trend, jittered."""
+    def initial(self, key: RandomKey, data: Data, *, far: Count) -> Position:
+        """A jittered start: near the least-squares trend, or far from it, where all is noise.
+
+        Chains from both show a posterior with two modes as one that has not converged.
+        """
         size = 4 if self.robust else 3
         jitter = 0.3 * jax.random.normal(key, (size,))
-        guess = data.sigma_guess
-        if self.priors.kind != "reference":
+        flat = self.priors.kind == "reference"
+        sigma = jnp.where(far, data.sigma_far, data.sigma_guess)
+        if not flat:
             # The half-normal prior pulls a large residual spread down to about its square root.
-            guess = jnp.where(guess > 1.0, jnp.sqrt(guess), guess)
-        centre = [0.0, 0.0, _softplus_inverse(guess), 0.0][:size]
-        return jnp.array(centre) + jitter
+            sigma = jnp.where(sigma > 1.0, jnp.sqrt(sigma), sigma)
+        fit = least_squares(sigma, data)
+        if self.priors.kind == "default":
+            error = fit.rate_precision**-0.5
+            typical = rate_per_year(self.priors.doubling_time_median)
+            away = _softplus_inverse(typical / error) - self._centre(fit)
+        else:
+            # Of no progress; a flat prior has no typical rate, and its far start is one error off.
+            away = jnp.ones(()) if flat else -fit.rate * jnp.sqrt(fit.rate_precision)
+        rate = jnp.where(far, jnp.clip(away, -FARTHEST, FARTHEST), 0.0)
+        start = [jnp.zeros(()), rate, self._sigma_coordinate(sigma, data), jnp.zeros(())]
+        return jnp.stack(start[:size]) + jitter
 
     def log_prior(self, values: Parameters, data: Data) -> Scalar:
         """Log prior density of (alpha, doubling time or rate, sigma, nu)."""
@@ -161,7 +174,7 @@ class LogLinear:
         DataError
             The rows lie on one line, or are too few for the reference prior.
         """
-        require_proper(series, flat_prior=self.priors.kind == "reference")
+        require_proper(series, prior=self.priors.kind, robust=self.robust)
 
     def describe(self) -> dict[str, Any]:
         """Name, noise and priors."""
@@ -181,11 +194,15 @@ class LogLinear:
 
     def _unwhiten(self, position: Position, data: Data) -> tuple[dict[str, Scalar], Scalar]:
         """Parameters at a position and the log Jacobian of the map to the NumPyro sites."""
-        # Softplus, not exp: a half-normal's right tail stays a parabola, no cliff to diverge at.
-        sigma = jax.nn.softplus(position[2])
+        x, width = self._sigma_axis(position[2], data)
+        if self.priors.kind == "reference":
+            sigma, slope = jnp.exp(x), x
+        else:
+            # Not exp: a half-normal's right tail stays a parabola, no cliff to diverge at.
+            sigma, slope = jax.nn.softplus(x), jax.nn.log_sigmoid(x)
         fit = least_squares(sigma, data)
         values: dict[str, Scalar] = {"sigma": sigma}
-        log_jacobian = jax.nn.log_sigmoid(position[2])
+        log_jacobian = slope + jnp.log(width)
         if self.priors.kind == "default":
             rate, log_slope = self._positive_rate(position[1], fit)
             values["rate"], values["doubling_time"] = rate, doubling_time_months(rate)
@@ -214,12 +231,31 @@ class LogLinear:
         its posterior the log-normal prior's. Either way it spreads over about one unit.
         """
         error = fit.rate_precision**-0.5
-        signal = jax.nn.softplus(fit.rate / error)
-        prior = _softplus_inverse(rate_per_year(self.priors.doubling_time_median) / error)
-        centre = (signal**3 + _SWITCH * prior) / (signal**2 + _SWITCH)
-        x = centre + z
+        x = self._centre(fit) + z
         slope = jnp.log(error) + jax.nn.log_sigmoid(x)
         return error * jax.nn.softplus(x), slope
+
+    def _centre(self, fit: LeastSquares) -> Scalar:
+        """Where x lies about: the data's rate in errors if that is sharp, else the prior's."""
+        error = fit.rate_precision**-0.5
+        signal = jax.nn.softplus(fit.rate / error)
+        prior = _softplus_inverse(rate_per_year(self.priors.doubling_time_median) / error)
+        return (signal**3 + _SWITCH * prior) / (signal**2 + _SWITCH)
+
+    def _sigma_axis(self, z: Scalar, data: Data) -> tuple[Scalar, Scalar]:
+        """Unscaled coordinate of sigma, and its width: that of a posterior from this many rows."""
+        width = (1.0 + 2.0 * jnp.sum(data.mask)) ** -0.5
+        guess = data.sigma_guess
+        if self.priors.kind == "reference":
+            return jnp.log(guess) + width * z, width
+        guess = jnp.where(guess > 1.0, jnp.sqrt(guess), guess)
+        return _softplus_inverse(guess) + width * z, width
+
+    def _sigma_coordinate(self, sigma: Scalar, data: Data) -> Scalar:
+        """Position at which sigma has a value: the inverse of `_sigma_axis` and its map."""
+        centre, width = self._sigma_axis(jnp.zeros(()), data)
+        x = jnp.log(sigma) if self.priors.kind == "reference" else _softplus_inverse(sigma)
+        return (x - centre) / width
 
 
 class LeastSquares(NamedTuple):
@@ -268,6 +304,9 @@ def make_model(series: Series, priors: Priors, *, robust: bool) -> LogLinear:
     model.check(series)
     return model
 
+
+FARTHEST = 30.0
+"""Widths from the centre beyond which no chain starts: warmup must find the way back."""
 
 SHORT = 64
 """Rows of a bucket up to which bounds are always part of the program."""

@@ -3,19 +3,19 @@
 Two checks, from exact to random:
 
 * the log joint density at scattered points, deterministic, to rounding;
-* quantiles of NUTS draws, within 3 Monte Carlo standard errors of the integral's. The seeds are
-  fixed, so on one machine a run gives the same draws, and the same verdict, every time. At another
-  seed, one comparison in 370 misses by chance.
+* quantiles of NUTS draws, within 3 Monte Carlo standard errors (MCSE) of the integral's.
 
-Seeds were changed twice, each time after the miss was shown to be chance by pooling other seeds of
-40,000 draws: 2020 for 2021 (the lower rate of `two-points-signed`, 3.2 MCSE; sixteen pooled, 2.1)
-and, for `bounds-robust` alone, 2021 for 2022 (the upper alpha, 3.1; twelve pooled, 0.9).
+Seeds are fixed, so on one machine a run gives the same draws, and the same verdict, every time; but
+any change to the sampler is a new seed, and one comparison in 370 misses by chance. A quantile that
+misses is therefore looked at again with another seed and four times the draws, where it may be
+`CONFIRMED` = 4.1 MCSE off: as far as 2.05 of the first run's, so a stricter demand. Both miss by
+chance with probability 1e-6 a test, nine quantiles taken together: the false-alarm budget.
 
 The standard error of a quantile is ArviZ's: the effective sample size of the indicator of lying
 below it, carried to the quantile by the beta distribution of order statistics (Vehtari et al. 2021,
 section 4.3). Every comparison must have `ENOUGH` of those, so that the tolerance is a narrow one:
 3 MCSE of the median are then at most 0.09 posterior sd. The integral changes by less than
-`INTEGRAL_SHARE` of one MCSE when it loses every other node, and so errs by far less.
+`INTEGRAL_SHARE` of a first run's MCSE when it loses every other node, and so errs by far less.
 """
 
 from __future__ import annotations
@@ -40,11 +40,17 @@ from effbayes.runtime import on_device
 
 TRAINING = Path(__file__).parents[2] / "data" / "imagenet--alexnet-training.csv"
 PROBS = (0.025, 0.5, 0.975)
+NAMES = ("rate", "alpha", "sigma")
+FALSE_ALARMS = 1e-6
 STANDARD_ERRORS = 3.0
+CONFIRMED = float(
+    stats.norm.isf(
+        0.5 * FALSE_ALARMS / (len(NAMES) * len(PROBS) * 2.0 * stats.norm.sf(STANDARD_ERRORS))
+    )
+)
 ENOUGH = 2_000
 INTEGRAL_SHARE = 0.3
 RUN = {"warmup": 1000, "draws": 4000, "chains": 4}
-FALSE_ALARMS = 1e-6
 NAN = float("nan")
 
 
@@ -62,7 +68,6 @@ class Case:
     prior: str = "default"
     robust: bool = False
     nodes: dict[str, int] = field(default_factory=dict)
-    seed: int = 2021
 
     def series(self) -> eb.Series:
         """The table as the package reads it."""
@@ -121,7 +126,7 @@ CASES = {
 }
 SLOW = {
     "bounds-robust": Case(
-        FOUR_BOUNDED, robust=True, nodes={"n_sigma": 161, "n_inner": 61, "n_nu": 25}, seed=2022
+        FOUR_BOUNDED, robust=True, nodes={"n_sigma": 161, "n_inner": 61, "n_nu": 25}
     ),
     "errors-robust": Case(ERRORS, robust=True, nodes={"n_sigma": 161, "n_inner": 151}),
     "all-robust": Case(robust=True),
@@ -149,32 +154,42 @@ def effective_size(draws: np.ndarray, prob: float) -> float:
     return float(size)
 
 
-@pytest.mark.parametrize("case", EVERY)
-def test_nuts_quantiles_match_the_integral(case):
-    fit = eb.sample(case.series(), prior=case.prior, robust=case.robust, seed=case.seed, **RUN)
+def distances(case: Case, *, seed: int, draws: int) -> dict[tuple[str, float], float]:
+    """How many MCSE each quantile of a run is off the integral's."""
+    fit = eb.sample(
+        case.series(), prior=case.prior, robust=case.robust, seed=seed, **{**RUN, "draws": draws}
+    )
     assert str(fit.verdict) == "ok"
     known = integral(case)
-    misses = []
-    for name in ("rate", "alpha", "sigma"):
+    found = {}
+    for name in NAMES:
         for prob in PROBS:
-            draws, expected = fit.draws[name], known.quantile(name, prob)
-            mcse = standard_error(draws, prob)
-            assert effective_size(draws, prob) > ENOUGH
-            assert expected.error < INTEGRAL_SHARE * mcse
-            z = (float(np.quantile(draws, prob)) - expected.value) / mcse
-            if abs(z) > STANDARD_ERRORS:
-                misses.append(f"{name} at {prob}: off by {z:+.1f} MCSE from {expected.value}")
-    assert not misses, "\n".join(misses)
+            values, expected = fit.draws[name], known.quantile(name, prob)
+            mcse = standard_error(values, prob)
+            assert effective_size(values, prob) > ENOUGH
+            assert expected.error < INTEGRAL_SHARE * mcse * (draws / RUN["draws"]) ** 0.5
+            found[name, prob] = (float(np.quantile(values, prob)) - expected.value) / mcse
+    return found
+
+
+@pytest.mark.parametrize("case", EVERY)
+def test_nuts_quantiles_match_the_integral(case):
+    first = distances(case, seed=2020, draws=RUN["draws"])
+    missed = [each for each, z in first.items() if abs(z) > STANDARD_ERRORS]
+    again = distances(case, seed=2021, draws=4 * RUN["draws"]) if missed else {}
+    assert {each: again[each] for each in missed if abs(again[each]) > CONFIRMED} == {}
 
 
 def test_reported_doubling_time_is_the_integrals():
+    """False-alarm budget 1e-6 over three comparisons."""
     case = CASES["frontier-default"]
-    fit = eb.sample(case.series(), seed=case.seed, **RUN)
+    fit = eb.sample(case.series(), seed=2022, **RUN)
     shown = fit.doubling_time(unit="months", ci=0.95)
     known = integral(case)
+    z_most = stats.norm.isf(FALSE_ALARMS / len(PROBS) / 2.0)
     for found, prob in zip((shown.low, shown.median, shown.high), PROBS, strict=True):
         mcse = standard_error(12.0 / fit.draws["rate"], prob)
-        assert abs(found - known.quantile("doubling_time", prob).value) < STANDARD_ERRORS * mcse
+        assert abs(found - known.quantile("doubling_time", prob).value) < z_most * mcse
 
 
 @pytest.mark.parametrize("case", EVERY)

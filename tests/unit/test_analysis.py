@@ -91,7 +91,7 @@ def test_an_interval_that_includes_no_progress(signed_fit):
 
 
 def test_two_points_say_what_the_prior_contributes():
-    fit = eb.sample(eb.load_series("go", "alphago-zero-level"))
+    fit = eb.sample(eb.load_series("imagenet", "resnet50-training"))
     assert fit.verdict.ok
     assert any("prior alone" in note for note in fit.summary()["notes"])
 

@@ -105,7 +105,8 @@ def test_initial_values_cannot_fail(values, gaps, sd, date_sd, kind, bounded, ro
         data = jax.tree.map(jax.numpy.asarray, contract.data_from_series(series))
         both = _value_and_grad(model)
         for seed in range(3):
-            value, slope = both(model.initial(jax.random.key(seed), data), data)
+            start = model.initial(jax.random.key(seed), data, far=jax.numpy.int32(seed % 2))
+            value, slope = both(start, data)
             assert np.isfinite(value)
             assert np.all(np.isfinite(slope))
 

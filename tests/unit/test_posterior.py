@@ -136,6 +136,8 @@ def test_notes_say_what_the_prior_contributes():
     sharp = {"rate": np.exp(0.1 * NORMAL), "sigma": np.abs(NORMAL)}
     two = post.prior_notes(2, sharp, settings)
     assert len(two) == 1
+    strained = post.prior_notes(2, sharp | {"sigma": 5.0 * np.abs(NORMAL)}, settings)
+    assert "agree badly with the priors" in strained[0]
     assert "sigma is known from its prior alone" in two[0]
     assert "prior median 0.67" in two[0]
     assert "84 %" in post.prior_notes(5, wide, settings)[0]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import effbayes as eb
-from effbayes import runtime
+from effbayes import kept, runtime
 from effbayes.inference import chunk, programs
 from effbayes.models import contract, loglinear
 
@@ -81,18 +81,18 @@ def test_a_folder_that_cannot_be_used_keeps_nothing(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     runtime.keep_compiled(tmp_path / "file" / "cache")
     assert runtime.kept_programs() is None
-    programs._write(tmp_path / "file" / "x.program", b"a program")
+    kept.write(tmp_path / "file" / "x.program", b"a program")
     assert (tmp_path / "file").read_text() == "not a folder"
 
 
 def test_what_is_read_is_what_was_written(tmp_path):
     path = tmp_path / "x.program"
-    assert programs._read(path) is None
-    programs._write(path, b"a program")
-    assert programs._read(path) == b"a program"
+    assert kept.read(path) is None
+    kept.write(path, b"a program")
+    assert kept.read(path) == b"a program"
     for changed in (b"", path.read_bytes()[:-1], b"A" + path.read_bytes()[1:]):
         path.write_bytes(changed)
-        assert programs._read(path) is None
+        assert kept.read(path) is None
 
 
 @pytest.mark.parametrize(
@@ -110,11 +110,9 @@ def test_another_kernel_has_another_name(change):
         "model": loglinear.LogLinear(), "warmup": 100, "target_accept": 0.95,
         "max_tree_depth": 10, "vectorized": False,
     }  # fmt: skip
-    with runtime.on_device("cpu") as device:
-        names = [
-            programs._name(chunk.Kernel(**kernel), 4, (), device)
-            for kernel in (fields, fields | change)
-        ]
+    names = [
+        programs._name(chunk.Kernel(**kernel), 4, (), ()) for kernel in (fields, fields | change)
+    ]
     assert names[0] != names[1]
 
 
@@ -127,7 +125,7 @@ def test_chains_in_lock_step_give_the_same_posterior(alexnet):
         found = []
         for vectorized in (False, True):
             kernel = chunk.Kernel(model, 100, 0.95, 10, vectorized)
-            made = programs.program(kernel, 2, data, None)
+            made = programs.program(kernel, 2, data, plan=runtime.Plan((), vectorized, None))
             chains = made.chains_before_start(2)
             _, collected = made.advance(np.array([0, 1], np.uint32), chains, data)
             found.append(np.asarray(collected["values"]["rate"])[:, :5])

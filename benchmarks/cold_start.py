@@ -1,0 +1,201 @@
+"""How long a first answer takes: whole processes, side by side, in one run.
+
+    uv run --group bench python benchmarks/cold_start.py --out benchmarks/results/cold_start.json
+
+Every round starts each program once, in turn, so that what else the machine does falls on all of
+them alike; ratios are of medians. Peers that are not installed are left out and named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ALEXNET = ["sample", "--domain", "imagenet", "--series", "alexnet-training", "--json"]
+OWN_TABLE = HERE / "peers" / "own_table.csv"
+EFFBAYES = [sys.executable, "-m", "effbayes"]
+PEERS = {
+    "plain script (NumPyro + ArviZ)": ("numpyro_script.py", ()),
+    "PyMC + nutpie": ("nutpie_script.py", ("pymc", "nutpie")),
+}
+PARTS = """
+import time; t = [time.perf_counter()]
+import jax, jax.numpy
+t.append(time.perf_counter())
+import numpyro.infer.hmc, numpyro.distributions, effbayes as eb
+from effbayes.inference import chunk, programs
+from effbayes.models import contract, loglinear
+from effbayes import runtime
+t.append(time.perf_counter())
+from jax import export
+import numpy as np
+series = eb.load_series("imagenet", "alexnet-training")
+with runtime.on_device("cpu"):
+    model = loglinear.make_model(series, loglinear.Priors(), robust=False)
+    data = contract.data_from_series(series)._asdict()
+    kernel = chunk.Kernel(model, 1000, 0.95, 10, False)
+    shapes = {k: jax.ShapeDtypeStruct(np.shape(v), np.asarray(v).dtype) for k, v in data.items()}
+    chains = kernel.unborn(4, shapes)
+    exported = export.export(jax.jit(kernel.advance))(
+        jax.ShapeDtypeStruct((2,), "uint32"), chains, shapes)
+    t.append(time.perf_counter())
+    jax.jit(exported.call).lower(jax.ShapeDtypeStruct((2,), "uint32"), chains, shapes).compile()
+    t.append(time.perf_counter())
+eb.sample(series)  # compiles once more: the program just made is not kept
+u = time.perf_counter(); fit = eb.sample(series, seed=1)
+v = time.perf_counter(); fit.summary(); w = time.perf_counter()
+import json
+print(json.dumps({"import jax": t[1] - t[0], "import numpyro and effbayes": t[2] - t[1],
+    "trace and lower": t[3] - t[2], "compile": t[4] - t[3], "sample": v - u, "summarize": w - v}))
+"""
+
+
+def main() -> None:
+    """Measure, print a table, and write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        programs, missing = _programs(Path(folder))
+        figures = _measure(programs, arguments.runs)
+    parts = json.loads(_run([sys.executable, "-c", PARTS], {"EFFBAYES_NO_CACHE": "1"}).stdout)
+    result = {
+        "machine": _machine(),
+        "runs": arguments.runs,
+        "not installed": missing,
+        "seconds": {name: _spread(each["seconds"]) for name, each in figures.items()},
+        "peak_mib": {name: _spread(each["mib"]) for name, each in figures.items()},
+        "parts_of_a_cold_run_s": parts,
+    }
+    _print(result)
+    if arguments.out is not None:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        arguments.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+def _programs(folder: Path) -> tuple[dict, list[str]]:
+    """Commands and environments by name; the warm ones share a cache that is filled here."""
+    cold, warm = {"EFFBAYES_NO_CACHE": "1"}, {"EFFBAYES_CACHE": str(folder / "cache")}
+    _run([*EFFBAYES, *ALEXNET], warm)
+    programs = {}
+    missing = []
+    for name, (script, packages) in PEERS.items():
+        if all(map(_installed, packages)):
+            programs[name] = ([sys.executable, str(HERE / "peers" / script)], {})
+        else:
+            missing.append(name)
+    bare = [sys.executable, "-c", "import jax; jax.numpy.ones(3).block_until_ready()"]
+    programs |= {
+        "bare import of jax": (bare, {}),
+        "effbayes, cold": ([*EFFBAYES, *ALEXNET], cold),
+        "effbayes, warm": ([*EFFBAYES, *ALEXNET], warm),
+        "effbayes, warm, other seed": ([*EFFBAYES, *ALEXNET, "--seed", "7"], warm),
+        "effbayes, warm, other interval": ([*EFFBAYES, *ALEXNET, "--ci", "0.8"], warm),
+        "effbayes, warm, other table": (
+            [*EFFBAYES, "sample", "--data", str(OWN_TABLE), "--json"],
+            warm,
+        ),
+        "effbayes, cold, whole domain": ([*EFFBAYES, "sample", "--domain", "imagenet"], cold),
+        "effbayes, warm, whole domain": ([*EFFBAYES, "sample", "--domain", "imagenet"], warm),
+        "effbayes --help": ([*EFFBAYES, "--help"], {}),
+        "effbayes --version": ([*EFFBAYES, "--version"], {}),
+        "effbayes domains": ([*EFFBAYES, "domains"], {}),
+        "effbayes validate": ([*EFFBAYES, "validate", str(OWN_TABLE)], {}),
+    }
+    return programs, missing
+
+
+def _measure(programs: dict, runs: int) -> dict:
+    figures = {name: {"seconds": [], "mib": []} for name in programs}
+    for _ in range(runs):
+        for name, (command, environment) in programs.items():
+            start = time.perf_counter()
+            child = subprocess.Popen(
+                command,
+                env=_environment(environment),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            _, status, used = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+            if child.returncode != 0:
+                raise SystemExit(f"{name} ended with {child.returncode}")
+            figures[name]["seconds"].append(time.perf_counter() - start)
+            figures[name]["mib"].append(_mib(used))
+    return figures
+
+
+def _mib(used: resource.struct_rusage) -> float:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return used.ru_maxrss * unit / 2**20
+
+
+def _environment(more: dict[str, str]) -> dict[str, str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("EFFBAYES_", "JAX_"))}
+    return clean | {"JAX_PLATFORMS": "cpu"} | more
+
+
+def _run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, env=_environment(environment), check=True, capture_output=True, text=True
+    )
+
+
+def _installed(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    return {
+        "min": round(min(values), 3),
+        "median": round(statistics.median(values), 3),
+        "max": round(max(values), 3),
+    }
+
+
+def _machine() -> dict[str, object]:
+    packages = ("effbayes", "jax", "numpyro", "arviz", "pymc", "nutpie")
+    return {
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in packages if _installed(name)},
+    }
+
+
+def _print(result: dict) -> None:
+    script = next(iter(PEERS))
+    bare = result["seconds"]["bare import of jax"]["median"]
+    peer = result["seconds"][script]["median"]
+    peak = result["peak_mib"][script]["median"]
+    print("| program | median s | min to max | / script | / bare jax | peak memory / script |")
+    print("|---|---|---|---|---|---|")
+    for name, s in result["seconds"].items():
+        memory = result["peak_mib"][name]["median"] / peak
+        print(
+            f"| {name} | {s['median']:.2f} | {s['min']:.2f} to {s['max']:.2f} "
+            f"| {s['median'] / peer:.2f} | {s['median'] / bare:.2f} | {memory:.2f} |"
+        )
+    print("\nParts of a cold run, seconds:", result["parts_of_a_cold_run_s"])
+    if result["not installed"]:
+        print("Not installed:", ", ".join(result["not installed"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""The same posterior with PyMC and nutpie, as their documentation teaches it."""
+
+from __future__ import annotations
+
+import arviz as az
+import numpy as np
+import nutpie
+import pandas as pd
+import pymc as pm
+from numpyro_script import DATES, VALUES
+
+
+def main() -> None:
+    dates = pd.to_datetime(pd.Series(DATES))
+    t = ((dates - dates.mean()).dt.total_seconds() / 86400.0 / 365.25).to_numpy()
+    y = np.log2(VALUES)
+    with pm.Model() as model:
+        alpha = pm.Normal("alpha", y.mean(), 10.0)
+        doubling_time = pm.LogNormal("doubling_time", np.log(18.0), 1.2)
+        sigma = pm.HalfNormal("sigma", 1.0)
+        rate = pm.Deterministic("rate", 12.0 / doubling_time)
+        pm.Normal("y", alpha - rate * t, sigma, observed=y)
+    trace = nutpie.sample(
+        nutpie.compile_pymc_model(model), chains=4, tune=1000, draws=1000, progress_bar=False
+    )
+    print(az.summary(trace))
+
+
+if __name__ == "__main__":
+    main()
