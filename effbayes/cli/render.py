@@ -73,7 +73,12 @@ def _one(console: Console, summary: Mapping[str, Any]) -> None:
         ("factor over the span, trend", estimate(factors["trend"])),
         ("factor over the span, new systems", estimate(factors["predictive"])),
         ("factor over the span, observed", estimate(factors["observed"])),
-        ("P(progress)", _probability(summary["prob_progress"])),
+        (
+            "P(progress)",
+            "assumed by this prior"
+            if summary["prior"] == "default"
+            else _probability(summary["prob_progress"]),
+        ),
     ]
     rows += [(name, estimate(parameter)) for name, parameter in summary["parameters"].items()]
     layout.table(console, ("", f"median ({percent}, {kind})"), rows)
