@@ -17,6 +17,7 @@ import effbayes as eb
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 FIGURE = ROOT / "docs" / "figures" / "alexnet-training.svg"
+DRAWS = 10_000  # per chain: the ends of wide intervals are printed to three digits
 COMMAND = ("sample", "--domain", "imagenet")
 
 
@@ -44,7 +45,7 @@ def _claims() -> str:
 
 def _line(claim: eb.Claim) -> str:
     as_published, corrected = (
-        eb.sample(eb.load_series(claim.domain, claim.series, published=published))
+        eb.sample(eb.load_series(claim.domain, claim.series, published=published), draws=DRAWS)
         for published in (True, False)
     )
     probability = corrected.prob_faster_than(claim.doubling_time_months)
