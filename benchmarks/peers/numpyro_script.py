@@ -17,10 +17,8 @@ import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 import pandas as pd
+from alexnet import DATES, VALUES
 from numpyro.infer import MCMC, NUTS
-
-DATES = ["2012-06-01", "2014-09-17", "2017-04-17", "2017-07-04", "2018-07-30", "2019-05-28"]
-VALUES = [3.07986, 0.710648, 0.277778, 0.149306, 0.125, 0.0694444]
 
 
 def model(t, y):

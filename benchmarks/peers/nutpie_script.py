@@ -7,7 +7,7 @@ import numpy as np
 import nutpie
 import pandas as pd
 import pymc as pm
-from numpyro_script import DATES, VALUES
+from alexnet import DATES, VALUES
 
 
 def main() -> None:
