@@ -47,6 +47,7 @@ def test_no_file_names_a_place_on_somebodys_machine(root, files):
 
 def test_no_file_is_large(root, files):
     sizes = {str(path.relative_to(root)): path.stat().st_size for path in files}
+    sizes.pop("uv.lock")  # generated; it grows with the peers that benchmarks are held against
     assert {name: size for name, size in sizes.items() if size > LARGEST} == {}
 
 
