@@ -19,7 +19,7 @@ from effbayes.models.contract import Data, Model
 CHUNK = 100
 """Steps between two looks from the host: a few milliseconds for a small series."""
 
-CHAINS, NOISE = 0, 1
+CHAINS, NOISE, COMPLETED = 0, 1, 2
 """What a root key is folded with: purposes never share random numbers."""
 
 Arrays = dict[str, Any]
@@ -133,6 +133,7 @@ class Kernel:
             state = sample(state)
             values = self.model.constrain(state.z, data)
             noise = self.model.noise(key, values, (2,))
+            values |= self.model.complete(jax.random.fold_in(key, COMPLETED), values, data)
             return state, {"values": values, "noise": {"noise": noise}, "stats": _stats(state)}
 
         state, collected = jax.lax.scan(step, state, None, length=CHUNK)

@@ -84,6 +84,9 @@ class Model(Protocol):
     def predict(self, key: RandomKey, values: Parameters, data: Data) -> PerObs:
         """A new log2 value at each row's date, with noise and the row's own measurement error."""
 
+    def complete(self, key: RandomKey, values: Parameters, data: Data) -> dict[str, Array]:
+        """Quantities that are drawn given the parameters, such as the date of a change."""
+
     def noise(self, key: RandomKey, values: Parameters, shape: tuple[int, ...]) -> Array:
         """Draws of a system's deviation from the trend, in doublings."""
 

@@ -7,7 +7,7 @@ wait for NumPyro to be imported.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,6 @@ import numpyro
 import numpyro.distributions as dist
 from jax import Array
 from numpyro.distributions import constraints
-from numpyro.infer.util import log_density
 
 from effbayes.arrays import PerObs, RandomKey, Scalar
 from effbayes.models.censoring import (
@@ -24,59 +23,26 @@ from effbayes.models.censoring import (
     log_interval_student_t,
 )
 from effbayes.models.contract import Data, Parameters, is_censored, mean_of_trend
-from effbayes.trend import rate_per_year
+from effbayes.models.trend_program import TrendProgram, scale_of_rows
 
 if TYPE_CHECKING:
     from effbayes.models.loglinear import Priors
 
 
 @dataclass(frozen=True)
-class Program:
+class Program(TrendProgram):
     """The NumPyro program; fields as in `effbayes.models.loglinear.LogLinear`."""
 
     priors: Priors
     robust: bool
     censored: bool
 
-    def __call__(self, data: Data) -> None:
-        """Sites alpha, doubling_time or rate, sigma, (nu,) y."""
-        priors, flat = self.priors, self.priors.kind == "reference"
-        if flat:
-            alpha = numpyro.sample("alpha", _flat(constraints.real))
-        else:
-            alpha = numpyro.sample("alpha", dist.Normal(data.y_mean, priors.alpha_sd))
-        if priors.kind == "default":
-            prior = dist.LogNormal(jnp.log(priors.doubling_time_median), priors.doubling_time_sdlog)
-            rate = rate_per_year(numpyro.sample("doubling_time", prior))
-        else:
-            rate = numpyro.sample(
-                "rate", _flat(constraints.real) if flat else dist.Normal(0.0, priors.rate_sd)
-            )
-        if flat:
-            sigma = numpyro.sample("sigma", _flat(constraints.positive))
-            numpyro.factor("flat_in_log_sigma", -jnp.log(sigma))
-        else:
-            sigma = numpyro.sample("sigma", dist.HalfNormal(priors.sigma_scale))
-        nu = None
-        if self.robust:
-            nu = numpyro.sample("nu", dist.Gamma(priors.nu_shape, priors.nu_rate))
-        observed = Observed(data, alpha, rate, sigma, nu, censored=self.censored)
-        with numpyro.plate("obs", data.y.shape[0]), numpyro.handlers.mask(mask=data.mask):
-            numpyro.sample("y", observed, obs=data.y)
-
-    def log_joint(self, sites: Parameters, data: Data) -> Scalar:
-        """Log density of prior and data at the values of the sites."""
-        return log_density(self, (data,), {}, dict(sites))[0]
-
-    def prior_draw(self, key: RandomKey, data: Data) -> dict[str, Scalar]:
-        """One draw of every site but the data, and the rate."""
-        seeded = numpyro.handlers.seed(self, key)
-        trace = numpyro.handlers.trace(seeded).get_trace(data)
-        names = ("alpha", "sigma", "nu", "doubling_time", "rate")
-        values = {name: trace[name]["value"] for name in names if name in trace}
-        if "doubling_time" in values:
-            values["rate"] = rate_per_year(values["doubling_time"])
-        return values
+    def own(self) -> dict[str, Scalar]:
+        """Degrees of freedom, where the noise has them."""
+        if not self.robust:
+            return {}
+        prior = dist.Gamma(self.priors.nu_shape, self.priors.nu_rate)
+        return {"nu": numpyro.sample("nu", prior)}
 
     def observed(self, values: Parameters, data: Data) -> Observed:
         """The likelihood at given parameters."""
@@ -117,7 +83,7 @@ class Observed(dist.Distribution):
     ) -> None:
         self.data, self.nu, self.censored = data, nu, censored
         self.loc = mean_of_trend(alpha, rate, data)
-        self.scale = jnp.sqrt(sigma**2 + data.value_sd**2 + (rate * data.date_sd) ** 2)
+        self.scale = scale_of_rows({"sigma": sigma, "rate": rate}, data)
         super().__init__(batch_shape=jnp.shape(self.loc))
 
     def log_prob(self, value: PerObs) -> PerObs:
@@ -149,7 +115,3 @@ class Observed(dist.Distribution):
         if self.nu is None:
             return self.loc + self.scale * jax.random.normal(key, shape)
         return self.loc + self.scale * jax.random.t(key, self.nu, shape)
-
-
-def _flat(support: Any) -> dist.Distribution:
-    return dist.ImproperUniform(support, (), ())
