@@ -307,15 +307,18 @@ def _build_tree(analysis: Analysis, model: Model, data: Data, platform: str | No
     from effbayes import runtime, tree  # noqa: PLC0415
     from effbayes.inference import predictive  # noqa: PLC0415
 
-    with runtime.on_device(platform):
+    with runtime.on_device(platform) as device:
+        plan = runtime.plan(device)
         seed = analysis.settings["sampler"]["seed"]
         keys = runtime.split_key(runtime.stream(seed, analysis.made_by["data_sha256"]))
         elements = analysis.draws["rate"].size * len(data.y)
         pointwise = None
         if elements <= POINTWISE_LIMIT:
-            pointwise = predictive.pointwise(model, keys["predictive"], analysis.draws, data)
+            pointwise = predictive.pointwise(
+                model, keys["predictive"], analysis.draws, data, plan=plan
+            )
         number = min(PRIOR_DRAWS, max(POINTWISE_LIMIT // len(data.y), 1))
-        prior = predictive.prior_draws(model, keys["prior"], data, number)
+        prior = predictive.prior_draws(model, keys["prior"], data, number, plan=plan)
     return tree.build(
         series=analysis.series,
         draws=analysis.draws,

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -90,8 +89,12 @@ class Model(Protocol):
     def noise(self, key: RandomKey, values: Parameters, shape: tuple[int, ...]) -> Array:
         """Draws of a system's deviation from the trend, in doublings."""
 
-    def prior_draw(self, key: RandomKey, data: Data) -> dict[str, Scalar] | None:
-        """One draw of parameters and quantities from the prior; None where it is improper."""
+    @property
+    def has_proper_prior(self) -> bool:
+        """Whether there is a prior to draw from."""
+
+    def prior_draw(self, key: RandomKey, data: Data) -> dict[str, Array]:
+        """One draw of parameters and quantities from a proper prior."""
 
     def check(self, series: Series) -> None:
         """Refuse a series for which the posterior does not exist."""
@@ -163,14 +166,6 @@ def is_censored(data: Data) -> Any:
 def mean_of_trend(alpha: Any, rate: Any, data: Data) -> Any:
     """Trend at each row: ``alpha + slope_sign * rate * t``, in log2 of the unit."""
     return alpha + data.slope_sign * rate * data.t
-
-
-def draws_of(model: Model, key: RandomKey, data: Data, number: int) -> dict[str, Array] | None:
-    """Independent draws from the prior, dims (draw,) each; None where the prior is improper."""
-    if model.prior_draw(key, data) is None:
-        return None
-    keys = jax.random.split(key, number)
-    return jax.vmap(lambda k: model.prior_draw(k, data))(keys)
 
 
 def _log2_values(series: Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
