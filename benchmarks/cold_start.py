@@ -89,13 +89,13 @@ def main() -> None:
     """Measure, print a table, and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=7)
-    parser.add_argument("--peer-runs", type=int, default=3, help="rounds of the slow peers")
+    parser.add_argument("--peer-runs", type=int, default=3, help="rounds of slow peers and of parts")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         programs, missing = _programs(Path(folder))
         figures = _measure(programs, arguments.runs, arguments.peer_runs, Path(folder))
-        parts = _parts(Path(folder), arguments.runs)
+        parts = _parts(Path(folder), arguments.peer_runs)
     result = {
         "machine": _machine(),
         "runs": arguments.runs,
