@@ -104,6 +104,15 @@ def test_without_unicode(environment, table):
     assert done.stdout.isascii()
 
 
+@pytest.fixture
+def can_be_interrupted():
+    """Let children hear of Ctrl-C also where this process, run in the background, does not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("can_be_interrupted")
 def test_interrupted(tmp_path):
     """Ctrl-C while sampling: code 130, one word, no run file, and the cursor is back."""
     controller, terminal = pty.openpty()
@@ -130,6 +139,7 @@ def test_interrupted(tmp_path):
         seen += read_until(controller, b"effbayes: interrupted")
     finally:
         process.kill()
+        process.communicate()
         os.close(controller)
     assert (process.returncode, out) == (130, b"")
     assert b"effbayes: interrupted" in seen
