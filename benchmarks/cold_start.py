@@ -61,7 +61,7 @@ settings = nuts.SamplerSettings()
 with runtime.on_device("cpu") as device:
     plan = runtime.plan(device)
     lap("start the device")
-    kernel = chunk.Kernel(model, settings.warmup, settings.target_accept, 10, plan.vectorized)
+    kernel = chunk.Kernel(model, settings.warmup, settings.target_accept, 10, False)
     if sys.argv[1] == "cold":
         shapes = {k: jax.ShapeDtypeStruct(np.shape(v), np.asarray(v).dtype)
                   for k, v in data._asdict().items()}
@@ -89,7 +89,9 @@ def main() -> None:
     """Measure, print a table, and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=7)
-    parser.add_argument("--peer-runs", type=int, default=3, help="rounds of slow peers and of parts")
+    parser.add_argument(
+        "--peer-runs", type=int, default=3, help="rounds of slow peers and of parts"
+    )
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
