@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     )
     from effbayes.inference.nuts import SamplerSettings
     from effbayes.models.loglinear import Priors
+    from effbayes.reproduction import Reproduction, reproduce
     from effbayes.types import Estimate
 
 __version__ = "0.1.0"
@@ -46,6 +47,7 @@ _HOME = {
     "Fault": "errors",
     "Priors": "models.loglinear",
     "ReferenceRate": "domains",
+    "Reproduction": "reproduction",
     "RunFileError": "errors",
     "SamplerSettings": "inference.nuts",
     "Series": "dataset",
@@ -58,6 +60,7 @@ _HOME = {
     "read_series": "dataset",
     "read_table": "dataset",
     "reference_rates": "domains",
+    "reproduce": "reproduction",
     "sample": "analysis",
     "validate_table": "dataset",
 }
@@ -73,6 +76,7 @@ __all__ = [
     "Fault",
     "Priors",
     "ReferenceRate",
+    "Reproduction",
     "RunFileError",
     "SamplerSettings",
     "Series",
@@ -85,6 +89,7 @@ __all__ = [
     "read_series",
     "read_table",
     "reference_rates",
+    "reproduce",
     "sample",
     "validate_table",
 ]
