@@ -27,40 +27,61 @@ OWN_TABLE = HERE / "peers" / "own_table.csv"
 EFFBAYES = [sys.executable, "-m", "effbayes"]
 PEERS = {
     "plain script (NumPyro + ArviZ)": ("numpyro_script.py", ()),
+    "PyMC": ("pymc_script.py", ("pymc",)),
     "PyMC + nutpie": ("nutpie_script.py", ("pymc", "nutpie")),
     "Bambi": ("bambi_script.py", ("bambi",)),
     "PyStan": ("pystan_script.py", ("pystan",)),
 }
 SLOW_PEERS = tuple(PEERS)[1:]
 PARTS = """
-import time; t = [time.perf_counter()]
+import json, sys, time
+t = [time.perf_counter()]
+def lap(name, parts={}):
+    t.append(time.perf_counter())
+    parts[name] = round(t[-1] - t[-2], 3)
+    return parts
 import jax, jax.numpy
-t.append(time.perf_counter())
-import numpyro.infer.hmc, numpyro.distributions, effbayes as eb
-from effbayes.inference import chunk, programs
-from effbayes.models import contract, loglinear
+lap("import jax")
+import effbayes as eb
 from effbayes import runtime
-t.append(time.perf_counter())
-from jax import export
+if sys.argv[1] == "cold":
+    import numpyro.infer.hmc, numpyro.distributions
+from effbayes import analysis
+from effbayes.inference import chunk, nuts, programs
+from effbayes.models import contract, loglinear
+lap("import the rest")
 import numpy as np
 series = eb.load_series("imagenet", "alexnet-training")
-with runtime.on_device("cpu"):
-    model = loglinear.make_model(series, loglinear.Priors(), robust=False)
-    data = contract.data_from_series(series)._asdict()
-    kernel = chunk.Kernel(model, 1000, 0.95, 10, False)
-    shapes = {k: jax.ShapeDtypeStruct(np.shape(v), np.asarray(v).dtype) for k, v in data.items()}
-    chains = kernel.unborn(4, shapes)
-    exported = export.export(jax.jit(kernel.advance))(
-        jax.ShapeDtypeStruct((2,), "uint32"), chains, shapes)
-    t.append(time.perf_counter())
-    jax.jit(exported.call).lower(jax.ShapeDtypeStruct((2,), "uint32"), chains, shapes).compile()
-    t.append(time.perf_counter())
-eb.sample(series)  # compiles once more: the program just made is not kept
-u = time.perf_counter(); fit = eb.sample(series, seed=1)
-v = time.perf_counter(); fit.summary(); w = time.perf_counter()
-import json
-print(json.dumps({"import jax": t[1] - t[0], "import numpyro and effbayes": t[2] - t[1],
-    "trace and lower": t[3] - t[2], "compile": t[4] - t[3], "sample": v - u, "summarize": w - v}))
+model = loglinear.make_model(series, loglinear.Priors(), robust=False)
+data = contract.data_from_series(series)
+lap("read the table")
+if sys.argv[1] == "warm":
+    runtime.keep_compiled(runtime.cache_folder())
+settings = nuts.SamplerSettings()
+with runtime.on_device("cpu") as device:
+    plan = runtime.plan(device)
+    lap("start the device")
+    kernel = chunk.Kernel(model, settings.warmup, settings.target_accept, 10, plan.vectorized)
+    if sys.argv[1] == "cold":
+        shapes = {k: jax.ShapeDtypeStruct(np.shape(v), np.asarray(v).dtype)
+                  for k, v in data._asdict().items()}
+        arguments = jax.ShapeDtypeStruct((2,), "uint32"), kernel.unborn(4, shapes), shapes
+        lowered = jax.jit(kernel.advance, keep_unused=True).lower(*arguments)
+        lap("trace and lower")
+        lowered.compile()
+        lap("compile")
+        programs.program(kernel, 4, data._asdict(), plan=plan)
+        t.append(time.perf_counter())  # the same once more, for what follows
+    else:
+        programs.program(kernel, 4, data._asdict(), plan=plan)
+        lap("load the machine code")
+    root = runtime.key_bits(0)
+    nuts.run_nuts(model, data, root, settings, plan=plan)
+    lap("sample")
+fit = eb.sample(series)
+t.append(time.perf_counter())
+fit.summary()
+print(json.dumps(lap("summarize")))
 """
 
 
@@ -68,13 +89,15 @@ def main() -> None:
     """Measure, print a table, and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=7)
-    parser.add_argument("--peer-runs", type=int, default=3, help="rounds of the slow peers")
+    parser.add_argument(
+        "--peer-runs", type=int, default=3, help="rounds of slow peers and of parts"
+    )
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         programs, missing = _programs(Path(folder))
         figures = _measure(programs, arguments.runs, arguments.peer_runs, Path(folder))
-    parts = json.loads(_run([sys.executable, "-c", PARTS], {"EFFBAYES_NO_CACHE": "1"}).stdout)
+        parts = _parts(Path(folder), arguments.peer_runs)
     result = {
         "machine": _machine(),
         "runs": arguments.runs,
@@ -82,7 +105,7 @@ def main() -> None:
         "not installed": missing,
         "seconds": {name: _spread(each["seconds"]) for name, each in figures.items()},
         "peak_mib": {name: _spread(each["mib"]) for name, each in figures.items()},
-        "parts_of_a_cold_run_s": parts,
+        "parts_of_a_run_s": parts,
     }
     _print(result)
     if arguments.out is not None:
@@ -150,13 +173,31 @@ def _measure(programs: dict, runs: int, peer_runs: int, folder: Path) -> dict:
     return figures
 
 
+def _parts(folder: Path, runs: int) -> dict[str, dict[str, float]]:
+    """Where a run's time goes, cold and warm: medians of processes that time themselves."""
+    environments = {
+        "cold": {"EFFBAYES_NO_CACHE": "1"},
+        "warm": {"EFFBAYES_CACHE": str(folder / "cache")},
+    }
+    found = {}
+    for kind, environment in environments.items():
+        command = [sys.executable, "-c", PARTS, kind]
+        laps = [json.loads(_run(command, environment).stdout) for _ in range(runs)]
+        found[kind] = {
+            name: round(statistics.median(lap[name] for lap in laps), 3) for name in laps[0]
+        }
+    return found
+
+
 def _mib(used: resource.struct_rusage) -> float:
     unit = 1 if sys.platform == "darwin" else 1024
     return used.ru_maxrss * unit / 2**20
 
 
 def _environment(more: dict[str, str]) -> dict[str, str]:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("EFFBAYES_", "JAX_"))}
+    # Bytecode is written, as it is for every user: without it each import compiles anew.
+    ours = ("EFFBAYES_", "JAX_", "PYTHONDONTWRITEBYTECODE")
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     return clean | {"JAX_PLATFORMS": "cpu"} | more
 
 
@@ -205,7 +246,11 @@ def _print(result: dict) -> None:
             f"| {name} | {s['median']:.2f} | {s['min']:.2f} to {s['max']:.2f} "
             f"| {s['median'] / peer:.2f} | {s['median'] / bare:.2f} | {memory:.2f} |"
         )
-    print("\nParts of a cold run, seconds:", result["parts_of_a_cold_run_s"])
+    parts = result["parts_of_a_run_s"]
+    print("\n| part | cold s | warm s |\n|---|---|---|")
+    for name in dict.fromkeys([*parts["cold"], *parts["warm"]]):
+        cells = [parts[kind].get(name) for kind in ("cold", "warm")]
+        print(f"| {name} |", " | ".join("" if x is None else f"{x:.2f}" for x in cells), "|")
     if result["not installed"]:
         print("Not installed:", ", ".join(result["not installed"]))
 

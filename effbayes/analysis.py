@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from effbayes.inference.nuts import Progress
     from effbayes.models.contract import Data, Model
-    from effbayes.models.loglinear import Priors
+    from effbayes.models.priors import TrendPriors
+    from effbayes.types import Rows
 
-MODELS = ("loglinear",)
 PRIOR_DRAWS = 1000
 POINTWISE_LIMIT = 2**26
 """Draws times rows past which pointwise groups (8 bytes each) are left out of the tree."""
@@ -300,8 +300,9 @@ def sample(
     series: Series,
     model: str = "loglinear",
     *,
-    prior: PriorName | Priors = "default",
+    prior: PriorName | TrendPriors = "default",
     robust: bool = False,
+    where: Rows | None = None,
     seed: int = 0,
     platform: str | None = None,
     progress: Progress | None = None,
@@ -314,11 +315,14 @@ def sample(
     series
         From `load_domain` or `read_series`.
     model
-        ``"loglinear"``.
+        ``"loglinear"``, ``"frontier"``, ``"records"``, ``"changepoint"`` or ``"drift"``.
     prior
-        ``"default"``, ``"signed"`` or ``"reference"``, or a `Priors` value.
+        ``"default"``, ``"signed"`` or ``"reference"``, or a value of the model's own `Priors`.
     robust
-        Student's t noise in place of normal.
+        Student's t noise in place of normal (loglinear).
+    where
+        ``"all"`` rows or ``"frontier"`` (records); None is what the model needs (frontier: all,
+        records: the records), or the series' own choice.
     seed
         The same seed gives the same draws, bit for bit, on the same machine.
     platform
@@ -342,16 +346,14 @@ def sample(
     # Imported here: the package's name, its help and its tables must not wait for JAX.
     from effbayes import runtime  # noqa: PLC0415
     from effbayes.inference import nuts  # noqa: PLC0415
-    from effbayes.models import contract, loglinear  # noqa: PLC0415
+    from effbayes.models import catalogue, contract  # noqa: PLC0415
 
-    if model not in MODELS:
-        raise UsageError(f"no model {model!r}; there are {', '.join(MODELS)}")
+    series = catalogue.with_rows(model, series, where)
     unknown = set(sampler) - set(nuts.SamplerSettings.__dataclass_fields__)
     if unknown:
         raise UsageError(f"no sampler setting {', '.join(sorted(unknown))}")
     settings = nuts.SamplerSettings(**sampler)
-    priors = prior if isinstance(prior, loglinear.Priors) else loglinear.Priors(kind=prior)
-    fitted = loglinear.make_model(series, priors, robust=robust)
+    fitted = catalogue.make_model(model, series, prior, robust=robust)
     data = contract.data_from_series(series)
     digest = provenance.data_digest(series)
 
@@ -403,15 +405,18 @@ def _build_tree(analysis: Analysis, model: Model, data: Data, platform: str | No
     from effbayes import runtime, tree  # noqa: PLC0415
     from effbayes.inference import predictive  # noqa: PLC0415
 
-    with runtime.on_device(platform):
+    with runtime.on_device(platform) as device:
+        plan = runtime.plan(device)
         seed = analysis.settings["sampler"]["seed"]
         keys = runtime.split_key(runtime.stream(seed, analysis.made_by["data_sha256"]))
         elements = analysis.draws["rate"].size * len(data.y)
         pointwise = None
         if elements <= POINTWISE_LIMIT:
-            pointwise = predictive.pointwise(model, keys["predictive"], analysis.draws, data)
+            pointwise = predictive.pointwise(
+                model, keys["predictive"], analysis.draws, data, plan=plan
+            )
         number = min(PRIOR_DRAWS, max(POINTWISE_LIMIT // len(data.y), 1))
-        prior = predictive.prior_draws(model, keys["prior"], data, number)
+        prior = predictive.prior_draws(model, keys["prior"], data, number, plan=plan)
     return tree.build(
         series=analysis.series,
         draws=analysis.draws,

@@ -351,14 +351,17 @@ def _member_tree(analysis: Analysis, platform: str | None) -> xr.DataTree:
     data = contract.data_from_series(analysis.series)
     priors = hierarchical.Priors(**analysis.settings["priors"])
     model = hierarchical.Member(priors=priors, censored=analysis.series.has_bounds)
-    with runtime.on_device(platform):
+    with runtime.on_device(platform) as device:
+        plan = runtime.plan(device)
         seed = analysis.settings["sampler"]["seed"]
         keys = runtime.split_key(runtime.stream(seed, analysis.made_by["data_sha256"]))
         pointwise = None
         if analysis.draws["rate"].size * len(data.y) <= POINTWISE_LIMIT:
-            pointwise = predictive.pointwise(model, keys["predictive"], analysis.draws, data)
+            pointwise = predictive.pointwise(
+                model, keys["predictive"], analysis.draws, data, plan=plan
+            )
         number = min(PRIOR_DRAWS, max(POINTWISE_LIMIT // len(data.y), 1))
-        prior = predictive.prior_draws(model, keys["prior"], data, number)
+        prior = predictive.prior_draws(model, keys["prior"], data, number, plan=plan)
     return tree.build(
         series=analysis.series,
         draws=analysis.draws,
@@ -379,7 +382,7 @@ def _build_tree(pooled: Pooled) -> xr.DataTree:
     children = [one.posterior for one in pooled.members.values()]
     names = list(pooled.members)
     groups: dict[str, Any] = {
-        "posterior": _posterior(pooled, names),
+        "posterior": _posterior(pooled, names).assign_attrs(children[0]["posterior"].attrs),
         "sample_stats": children[0]["sample_stats"].to_dataset(),
     }
     for group in ("log_likelihood", "posterior_predictive", "observed_data", "constant_data"):
@@ -388,9 +391,6 @@ def _build_tree(pooled: Pooled) -> xr.DataTree:
             groups[group] = _end_to_end(parts, names)
     groups |= {f"members/{number}": child for number, child in enumerate(children)}
     run = xr.DataTree.from_dict(groups)
-    run["posterior"].attrs.update(
-        inference_library="numpyro", inference_library_version=pooled.made_by["numpyro"]
-    )
     content: dict[str, Any] = {"schema": RUN_SCHEMA, "series": names}
     content |= {"settings": pooled.settings, "made_by": pooled.made_by}
     run.attrs |= {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from operator import index
@@ -49,8 +50,15 @@ def device(platform: str | None = None) -> jax.Device:
 def on_device(platform: str | None = None) -> Iterator[jax.Device]:
     """Run a block in double precision on a device, leaving the caller's own settings alone."""
     chosen = device(platform)
-    with jax.enable_x64(True), jax.default_device(chosen):
+    with settings(chosen):
         yield chosen
+
+
+@contextmanager
+def settings(chosen: jax.Device) -> Iterator[None]:
+    """Double precision and a device, for the length of a block and for this thread alone."""
+    with jax.enable_x64(True), jax.default_device(chosen):
+        yield
 
 
 def stream(seed: int, digest: str) -> int:
@@ -109,7 +117,7 @@ def cache_folder() -> Path | None:
 
 
 def keep_compiled(folder: Path) -> None:
-    """Keep programs and their machine code in a folder, for this process and later ones.
+    """Keep compiled programs in a folder, for this process and later ones.
 
     The folder is trusted as code is: whoever can write to it can make this program compute
     anything. A folder that cannot be written keeps nothing, and nothing fails.
@@ -121,9 +129,6 @@ def keep_compiled(folder: Path) -> None:
     if not os.access(folder, os.W_OK):
         return
     _kept[:] = [folder]
-    jax.config.update("jax_compilation_cache_dir", str(folder / "machine-code"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 def kept_programs() -> Path | None:
@@ -136,17 +141,26 @@ class Plan(NamedTuple):
 
     Attributes
     ----------
+    device
+        Where it runs.
     made_for
         Device, precision and flags: what machine code depends on beside the program itself.
     vectorized
-        Chains in lock step, as an accelerator likes it; else one after another.
+        Chains in lock step, as an accelerator likes it; else each on a thread of its own.
+    threads
+        How many chains run at once where they are not in lock step. It changes no result.
     folder
         Where programs are kept across processes, or None.
+    cached_by_jax
+        Whether JAX keeps them itself, as the caller has set it up.
     """
 
+    device: jax.Device
     made_for: tuple[str, ...]
     vectorized: bool
+    threads: int
     folder: Path | None
+    cached_by_jax: bool
 
 
 def plan(device: jax.Device) -> Plan:
@@ -154,10 +168,36 @@ def plan(device: jax.Device) -> Plan:
     made_for = (
         device.platform,
         device.device_kind,
+        device.client.platform_version,
         f"x64={bool(jax.config.jax_enable_x64)}",
         os.environ.get("XLA_FLAGS", ""),
+        _processor() if device.platform == "cpu" else "",
     )
-    return Plan(made_for, device.platform != "cpu", kept_programs())
+    return Plan(
+        device,
+        made_for,
+        vectorized=device.platform != "cpu",
+        threads=_cores(),
+        folder=kept_programs(),
+        cached_by_jax=bool(jax.config.jax_compilation_cache_dir),
+    )
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _processor() -> str:
+    """What the processor can do, as far as the system says: a folder may be shared by machines."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    known = ("model name", "flags", "Features", "CPU implementer", "CPU part")
+    return "\n".join(sorted({line for line in lines if line.startswith(known)}))
 
 
 def device_names() -> list[str]:

@@ -277,6 +277,9 @@ def _words(figure: Figure, series: Series, about: str, verdict: str, *, cut: boo
         caption = f"{about[0].upper()}{about[1:]}. {caption}"
     if np.any(series.has_bounds) or series.value_sd.any() or series.date_sd_days.any():
         caption += " Bars: bounds, or one standard deviation."
+    one_sided = np.isfinite(series.value_low) ^ np.isfinite(series.value_high)
+    if np.any(one_sided & np.isnan(series.value)):
+        caption += " Triangles point from a bound to where the value is."
     if cut:
         caption += " The 95 % band goes on beyond the axis."
     text = textwrap.fill(caption, int(1.55 * width))

@@ -1,14 +1,14 @@
-"""The program that samples: every chain of a model, `CHUNK` steps of NUTS on.
+"""The program that samples: a chain of a model, `CHUNK` steps of NUTS on.
 
-It is a function of plain arrays in mappings, random keys as their bits, so that it can be exported
-to a file and run by a process that never imports NumPyro.
+It is a function of plain arrays in mappings, random keys as their bits, so that its machine code
+can be kept in a file and run by a process that never imports NumPyro.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,19 @@ CHUNK = 100
 CHAINS, NOISE, COMPLETED = 0, 1, 2
 """What a root key is folded with: purposes never share random numbers."""
 
+ENERGY_OF_START = 1e9
+"""Potential energy that a start is taken to have: above any that it leads to, and small enough that
+differences of a millionth are still seen beside it."""
+
 Arrays = dict[str, Any]
+
+
+class Start(NamedTuple):
+    """Where a chain goes on from."""
+
+    position: Position
+    energy: Scalar
+    slope: Position
 
 
 @dataclass(frozen=True)
@@ -38,8 +50,8 @@ class Kernel:
     target_accept, max_tree_depth
         As in `effbayes.inference.nuts.SamplerSettings`.
     vectorized
-        Chains in lock step. One after another compiles to half the code and does not wait for the
-        deepest tree, which is better on a CPU.
+        All chains in lock step, as an accelerator likes it. One chain alone compiles to half the
+        code and does not wait for the deepest tree of others, which is better on a CPU.
     """
 
     model: Model
@@ -49,14 +61,15 @@ class Kernel:
     vectorized: bool
 
     def resume(
-        self, key: RandomKey, position: Position, potential: Callable[[Position], Scalar]
+        self, key: RandomKey, start: Start, potential: Callable[[Position], Scalar]
     ) -> tuple[Any, Any]:
         """State at a position as NumPyro initializes it, and the function that takes a step."""
-        from numpyro.infer.hmc import hmc  # noqa: PLC0415 - slow, and not needed to run a program
+        # Slow to import, and not needed to run a program that was kept.
+        from numpyro.infer import hmc, util  # noqa: PLC0415
 
-        init_kernel, sample_kernel = hmc(potential_fn=potential, algo="NUTS")
+        init_kernel, sample_kernel = hmc.hmc(potential_fn=potential, algo="NUTS")
         state = init_kernel(
-            position,
+            util.ParamInfo(*start),
             num_warmup=self.warmup,
             dense_mass=False,
             target_accept_prob=self.target_accept,
@@ -65,43 +78,44 @@ class Kernel:
         )
         return state, sample_kernel
 
-    def advance(self, root: Any, chains: Arrays, data: Arrays) -> tuple[Arrays, Arrays]:
-        """Take every chain `CHUNK` steps on.
+    def advance(self, root: Any, chain: Arrays, data: Arrays) -> tuple[Arrays, Arrays]:
+        """Take a chain, or all chains in lock step, `CHUNK` steps on.
 
         Parameters
         ----------
         root
             Bits of the run's root key, dims (2,).
-        chains
+        chain
             From `unborn`, or the last call; a chain at step zero is started first.
         data
             Fields of `effbayes.models.contract.Data`.
 
         Returns
         -------
-        chains
-            As they are now.
+        chain
+            As it is now.
         collected
-            ``values``, ``noise`` and ``stats`` by name, dims (chain, step).
+            ``values``, ``noise`` and ``stats`` by name, dims (step, ...); of chains in lock step
+            (chain, step, ...).
         """
         one = lambda chain: self._advance_one(root, chain, Data(**data))  # noqa: E731
-        if self.vectorized:
-            return jax.vmap(one)(chains)
-        return jax.lax.map(one, chains)
+        return jax.vmap(one)(chain) if self.vectorized else one(chain)
 
     def unborn(self, n_chains: int, data: Arrays) -> Arrays:
-        """Shapes of chains that have not begun."""
+        """Shapes of a chain that has not begun, or of all that run in lock step."""
 
         def first(data: Arrays) -> Any:
             key = jax.random.wrap_key_data(jnp.zeros(2, jnp.uint32))
             position = self.model.initial(key, Data(**data), far=jnp.zeros((), jnp.int32))
             # Shapes depend on the number of dims alone; any potential has them, and this is quick.
-            state, _ = self.resume(key, position, lambda position: jnp.sum(position**2))
+            start = Start(position, jnp.zeros(()), position)
+            state, _ = self.resume(key, start, lambda position: jnp.sum(position**2))
             return _carried(jnp.zeros((), jnp.uint32), state)
 
         shapes = jax.eval_shape(first, data)
+        leading = (n_chains,) if self.vectorized else ()
         return jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct((n_chains, *leaf.shape), leaf.dtype), shapes
+            lambda leaf: jax.ShapeDtypeStruct((*leading, *leaf.shape), leaf.dtype), shapes
         )
 
     def _advance_one(self, root: Any, chain: Arrays, data: Data) -> tuple[Arrays, Arrays]:
@@ -115,9 +129,13 @@ class Kernel:
         key_start, key_kernel = jax.random.split(key_chain)
         far = (chain["number"] % 2).astype(jnp.int32)
         start = self.model.initial(key_start, data, far=far)
+        # The density of a start is never asked for, which halves the code: with an energy this high
+        # and no slope, the first step of warmup leaves it for a point whose density is known.
+        energy = jnp.where(fresh, ENERGY_OF_START, chain["energy"])
+        slope = jnp.where(fresh, 0.0, chain["slope"])
         state, sample = self.resume(
             key_kernel,
-            jnp.where(fresh, start, chain["position"]),
+            Start(jnp.where(fresh, start, chain["position"]), energy, slope),
             lambda position: -self.model.log_density(position, data),
         )
         born, shape = jax.tree.flatten((state.rng_key, state.adapt_state))
@@ -146,6 +164,8 @@ def _carried(number: Any, state: Any) -> Arrays:
         "number": number,
         "step": state.i,
         "position": state.z,
+        "energy": state.potential_energy,
+        "slope": state.z_grad,
         "learnt": [_bits(leaf) for leaf in jax.tree.leaves((state.rng_key, state.adapt_state))],
     }
 

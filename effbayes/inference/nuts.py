@@ -1,19 +1,23 @@
-"""The No-U-Turn sampler of NumPyro, all chains in one compiled program, driven in chunks.
+"""The No-U-Turn sampler of NumPyro, one compiled program for all chains, driven in chunks.
 
-`numpyro.infer.MCMC.run` compiles anew at each call. Here one program takes every chain a fixed
-number of steps (`effbayes.inference.chunk`); a second series of the same bucket, another seed or
-another number of draws reuses it. The host sees the chains after every chunk, which is where
-progress is reported.
+`numpyro.infer.MCMC.run` compiles anew at each call. Here one program takes a chain, or all chains
+in lock step, a fixed number of steps on (`effbayes.inference.chunk`); a second series of the same
+bucket, another seed or another number of draws reuses it. Chains that are not in lock step share
+the machine's cores by threads. The host sees the chains after every chunk, which is where progress
+is reported.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
+from effbayes import runtime
 from effbayes.errors import UsageError
 from effbayes.inference.chunk import CHUNK, Kernel
 from effbayes.inference.programs import program
@@ -110,34 +114,50 @@ def run_nuts(
     )
     columns = data._asdict()
     made = program(kernel, settings.chains, columns, plan=plan)
-    chains = made.chains_before_start(settings.chains)
     total = settings.warmup + settings.draws
-    kept: list[Any] = []
+    numbers = np.arange(settings.chains)
+    chains = [made.before_start(each) for each in ([numbers] if plan.vectorized else numbers)]
+    kept: list[list[Any]] = [[] for _ in chains]
+    columns, root = jax.device_put((columns, root), plan.device)
+
+    def advance(i: int) -> None:
+        # JAX's settings are a thread's own.
+        with runtime.settings(plan.device):
+            chains[i], collected = made.advance(root, chains[i], columns)
+            chains[i]["step"].block_until_ready()
+        if done + CHUNK > settings.warmup:
+            kept[i].append(collected)
+
     done = 0
-    while done < total:
-        chains, collected = made.advance(root, chains, columns)
-        done += CHUNK
-        if done > settings.warmup:
-            kept.append(collected)
-        if progress is not None:
-            chains["step"].block_until_ready()
-            progress(min(done, total), total)
+    with ThreadPoolExecutor(plan.threads) as pool:
+        while done < total:
+            list(pool.map(advance, range(len(chains))))
+            done += CHUNK
+            if progress is not None:
+                progress(min(done, total), total)
     # Chunks do not end where warmup ends: drop what the first kept one has of it, and the surplus.
     first = settings.warmup % CHUNK
     window = slice(first, first + settings.draws)
 
-    def joined(part: str) -> dict[str, np.ndarray]:
-        return {
-            name: np.concatenate([np.asarray(chunk[part][name]) for chunk in kept], axis=1)[
-                :, window
-            ]
-            for name in kept[0][part]
-        }
-
-    noise = joined("noise")["noise"]
-    return Draws(
-        joined("values"), noise, _with_tree_depth(joined("stats"), settings.max_tree_depth)
+    values, noise, stats = (
+        _joined(part, kept, window, lock_step=plan.vectorized)
+        for part in ("values", "noise", "stats")
     )
+    return Draws(values, noise["noise"], _with_tree_depth(stats, settings.max_tree_depth))
+
+
+def _joined(
+    part: str, kept: list[list[Any]], window: slice, *, lock_step: bool
+) -> dict[str, np.ndarray]:
+    """Chunks of every chain end to end; dims (chain, draw, ...)."""
+    found = {}
+    for name in kept[0][0][part]:
+        whole = [
+            np.concatenate([np.asarray(chunk[part][name]) for chunk in chunks], axis=int(lock_step))
+            for chunks in kept
+        ]
+        found[name] = (whole[0] if lock_step else np.stack(whole))[:, window]
+    return found
 
 
 def _with_tree_depth(stats: dict[str, np.ndarray], limit: int) -> dict[str, np.ndarray]:

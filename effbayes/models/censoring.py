@@ -15,13 +15,14 @@ from collections.abc import Callable
 
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import gammaln, log_ndtr, logsumexp
+from jax.scipy.special import gammaln, log_ndtr
 
 from effbayes.arrays import Choice, Elements
 
 Elementwise = Callable[[Elements], Elements]
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
+_FEW = np.polynomial.legendre.leggauss(8)  # exact to 1e-15 where an exponent changes by one
+_MANY = np.polynomial.legendre.leggauss(24)
 _tail_nodes, _tail_weights = np.polynomial.legendre.leggauss(48)
 _TAIL_P = 3.25 * (_tail_nodes + 1.0)
 _TAIL_WEIGHTS = 3.25 * _tail_weights * 2.0 * _TAIL_P * np.exp(-(_TAIL_P**2))
@@ -46,7 +47,7 @@ def log_interval_normal(low: Elements, high: Elements) -> Elements:
     narrow = (high - low) * steepness < 1.0
 
     inner_low, inner_high = _where_narrow(narrow, low, high)
-    by_quadrature = _log_quadrature(inner_low, inner_high, _log_density_normal)
+    by_quadrature = _log_quadrature(inner_low, inner_high, _log_density_normal, _FEW)
     by_tails = _log_difference(low, high, narrow, lambda z: log_ndtr(-z))
     return jnp.where(narrow, by_quadrature, by_tails)
 
@@ -72,9 +73,11 @@ def log_interval_student_t(low: Elements, high: Elements, df: Elements) -> Eleme
 
     inner_low, inner_high = _where_narrow(narrow, low, high)
     by_quadrature = _log_quadrature(
-        inner_low, inner_high, lambda z: log_density_student_t(z, _like(df, z))
+        inner_low, inner_high, lambda z: log_density_student_t(z, _like(df, z)), _MANY
     )
-    by_tails = _log_difference(low, high, narrow, lambda z: _log_tail_student_t(z, df))
+    by_tails = _log_difference(
+        low, high, narrow, lambda z: _log_tail_student_t(z, jnp.broadcast_to(df, z.shape))
+    )
     return jnp.where(narrow, by_quadrature, by_tails)
 
 
@@ -99,10 +102,16 @@ def _where_narrow(narrow: Choice, low: Elements, high: Elements) -> tuple[Elemen
     return jnp.where(narrow, low, 0.0), jnp.where(narrow, high, 1.0)
 
 
-def _log_quadrature(low: Elements, high: Elements, log_density: Elementwise) -> Elements:
+def _log_quadrature(
+    low: Elements, high: Elements, log_density: Elementwise, rule: tuple[np.ndarray, np.ndarray]
+) -> Elements:
+    """Log of the integral of a density over an interval in which its logarithm changes little."""
     half = 0.5 * (high - low)
-    nodes = (0.5 * (high + low))[..., None] + half[..., None] * _last(_NODES, half)
-    return jnp.log(half) + logsumexp(log_density(nodes), b=_last(_WEIGHTS, half), axis=-1)
+    middle = 0.5 * (high + low)
+    at_middle = log_density(middle)
+    nodes = middle[..., None] + half[..., None] * _last(rule[0], half)
+    relative = jnp.exp(log_density(nodes) - at_middle[..., None])
+    return at_middle + jnp.log(half * jnp.sum(_last(rule[1], half) * relative, axis=-1))
 
 
 def _log_difference(low: Elements, high: Elements, skip: Choice, log_tail: Elementwise) -> Elements:
@@ -111,8 +120,9 @@ def _log_difference(low: Elements, high: Elements, skip: Choice, log_tail: Eleme
     high = jnp.where(skip, 1.0, high)
     straddles = low < 0.0
     # Below zero the tail is not small; its complement is, and 1 - a - b does not cancel.
-    tail_high = jnp.where(jnp.isinf(high), -jnp.inf, log_tail(_bounded(high)))
-    tail_low = jnp.where(jnp.isinf(low), -jnp.inf, log_tail(jnp.abs(_bounded(low))))
+    tails = log_tail(jnp.stack([_bounded(high), jnp.abs(_bounded(low))]))
+    tail_high = jnp.where(jnp.isinf(high), -jnp.inf, tails[0])
+    tail_low = jnp.where(jnp.isinf(low), -jnp.inf, tails[1])
     outside = jnp.where(straddles, jnp.exp(tail_low) + jnp.exp(tail_high), 0.0)
     ratio = jnp.where(straddles, 0.5, jnp.exp(tail_high - jnp.where(straddles, 0.0, tail_low)))
     return jnp.where(straddles, jnp.log1p(-outside), tail_low + jnp.log1p(-ratio))
@@ -135,9 +145,9 @@ def _log_tail_student_t(z: Elements, df: Elements) -> Elements:
     """Log of ``P(T > z)`` for z >= 0; near zero, one half less a quadrature."""
     near = z < jnp.minimum(1.0, 0.7 * jnp.sqrt(df))
     z_near = jnp.where(near, z, 0.0)
-    nodes = 0.5 * z_near[..., None] * (1.0 + _last(_NODES, z_near))
+    nodes = 0.5 * z_near[..., None] * (1.0 + _last(_MANY[0], z_near))
     density = jnp.exp(log_density_student_t(nodes, _like(df, nodes)))
-    inside = 0.5 * z_near * jnp.sum(_last(_WEIGHTS, z_near) * density, axis=-1)
+    inside = 0.5 * z_near * jnp.sum(_last(_MANY[1], z_near) * density, axis=-1)
     far = _log_far_tail_student_t(jnp.where(near, 1.0, z), df)
     return jnp.where(near, jnp.log(0.5 - inside), far)
 

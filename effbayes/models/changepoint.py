@@ -189,6 +189,11 @@ class Changepoint:
         """Deviation of a new system from the trend, in doublings."""
         return values["sigma"] * jax.random.normal(key, shape)
 
+    @property
+    def has_proper_prior(self) -> bool:
+        """True: every kind of prior that there is."""
+        return True
+
     def prior_draw(self, key: RandomKey, data: Data) -> dict[str, Scalar]:
         """Parameters, the date of the change and the mean rate, drawn from the prior."""
         values = self.program().prior_draw(key, data)

@@ -90,8 +90,12 @@ class Model(Protocol):
     def noise(self, key: RandomKey, values: Parameters, shape: tuple[int, ...]) -> Array:
         """Draws of a system's deviation from the trend, in doublings."""
 
-    def prior_draw(self, key: RandomKey, data: Data) -> dict[str, Scalar] | None:
-        """One draw of parameters and quantities from the prior; None where it is improper."""
+    @property
+    def has_proper_prior(self) -> bool:
+        """Whether there is a prior to draw from."""
+
+    def prior_draw(self, key: RandomKey, data: Data) -> dict[str, Array]:
+        """One draw of parameters and quantities from a proper prior."""
 
     def check(self, series: Series) -> None:
         """Refuse a series for which the posterior does not exist."""
@@ -165,12 +169,10 @@ def mean_of_trend(alpha: Any, rate: Any, data: Data) -> Any:
     return alpha + data.slope_sign * rate * data.t
 
 
-def draws_of(model: Model, key: RandomKey, data: Data, number: int) -> dict[str, Array] | None:
-    """Independent draws from the prior, dims (draw,) each; None where the prior is improper."""
-    if model.prior_draw(key, data) is None:
-        return None
+def draws_of(model: Model, key: RandomKey, data: Data, number: int) -> dict[str, Array]:
+    """Independent draws from a proper prior, dims (draw, ...) each."""
     keys = jax.random.split(key, number)
-    return jax.vmap(lambda k: model.prior_draw(k, data))(keys)
+    return jax.vmap(lambda key: model.prior_draw(key, data))(keys)
 
 
 def _log2_values(series: Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

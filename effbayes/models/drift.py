@@ -244,12 +244,10 @@ class Drift(TrendModel):
         noise = rows.sd * jax.random.normal(key_noise, (n,))
         return jnp.where(data.mask, rows.mean + sign * away + noise, 0.0)
 
-    def prior_draw(self, key: RandomKey, data: Data) -> dict[str, Array] | None:
+    def prior_draw(self, key: RandomKey, data: Data) -> dict[str, Array]:
         """Parameters, a path and its rates drawn from the prior."""
         key_parameters, key_path = jax.random.split(key)
         drawn = super().prior_draw(key_parameters, data)
-        if drawn is None:
-            return None
         values = {name: drawn[name] for name in ("alpha", "sigma", "drift")}
         values["rate_mid"] = drawn["rate"]
         path = wiener.draw(key_path, knots(data))

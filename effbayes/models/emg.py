@@ -102,7 +102,8 @@ def log_interval(low: Elements, high: Elements, sd: Elements, eta: Elements) -> 
     from_left = gain_f >= gain_s
     large = jnp.where(from_left, f_high, s_low)
     small = jnp.where(from_left, f_low, s_high)
-    ratio = jnp.exp(jnp.where(narrow, -1.0, small - large))
+    # Where it is not narrow the logs differ by half of `_NARROW` at least.
+    ratio = jnp.exp(jnp.minimum(small - large, -0.4 * _NARROW))
     by_quadrature = _log_integral(shut_low, jnp.where(narrow, shut_high - shut_low, sd), sd, eta)
     return jnp.where(narrow, by_quadrature, large + jnp.log1p(-ratio))
 
@@ -120,9 +121,13 @@ def _log_lower_and_upper(z: Elements, k: Elements) -> tuple[Elements, Elements]:
     term, below, above = terms[0], terms[1], terms[2]
     # To the left of zero the normal density is a factor of all terms, and may be too small.
     log_factor = -0.5 * jnp.minimum(z, 0.0) ** 2
-    integrand = [jnp.exp(terms[j] - log_factor) * hazards[j] for j in range(3, 6)]
+    # Clips hold back what rounding makes of points beyond any data; nothing else comes near them.
+    integrand = [
+        jnp.exp(jnp.clip(each - log_factor, -50.0, 1.0)) * hazard
+        for each, hazard in zip(terms[3:], hazards[3:], strict=True)
+    ]
     integral = jnp.log(q * _weighted(integrand)) + log_factor
-    difference = below + jnp.log1p(-jnp.exp(jnp.where(cancels, -1.0, term - below)))
+    difference = below + jnp.log1p(-jnp.exp(jnp.minimum(term - below, -0.005)))
     large, small = jnp.maximum(above, term), jnp.minimum(above, term)
     return jnp.where(cancels, integral, difference), large + jnp.log1p(jnp.exp(small - large))
 

@@ -57,8 +57,8 @@ if TYPE_CHECKING:
 ROWS: Rows | None = "all"
 """Which rows of a series the model uses by itself: it accounts for those behind the frontier."""
 
-ETA = 3
-"""Place of eta in a position."""
+RATIO = 3
+"""Place of the ratio of eta to sigma in a position."""
 
 NOWHERE = 1e6
 """Scale of alpha in doublings where no row tells of the frontier."""
@@ -142,32 +142,35 @@ class Frontier(TrendModel):
         return super().describe() | {"noise": "normal with an exponential excess"}
 
     def _unwhiten(self, position: Position, data: Data) -> tuple[dict[str, Scalar], Scalar]:
-        scale, z = self.priors.eta_scale, position[ETA]
-        eta = scale * jax.nn.softplus(z)
-        trend, log_slopes = FrontierSpace(self.priors).place(position, eta, data)
-        return trend | {"eta": eta}, jnp.log(scale) + jax.nn.log_sigmoid(z) + log_slopes
+        return FrontierSpace(self.priors).place(position, data)
 
 
 @dataclass(frozen=True)
 class FrontierSpace(TrendSpace):
-    """Coordinates in which a frontier has no cliff.
+    r"""Coordinates in which a frontier has no cliff and no narrow ridge.
 
     When sigma is small, the density rises towards the lowest rows like ``exp(n alpha / eta)`` and
     ends there within sigma: no single scale of alpha fits both sides. Given the rest, alpha is
-    therefore measured from that edge, with a scale of its own on either side.
+    therefore measured from that edge, with a scale of its own on either side. And rows tell what
+    noise and excess are together, :math:`\sqrt{\sigma^2 + \eta^2}`, well, but hardly which of them
+    it is: that, and the ratio of the two, are coordinates in place of sigma and eta.
     """
 
-    def place(
-        self, position: Position, eta: Scalar, data: Data
-    ) -> tuple[dict[str, Scalar], Scalar]:
-        """Parameters of the trend at a position, and the log Jacobian; as `unwhiten`."""
+    priors: Priors
+
+    def place(self, position: Position, data: Data) -> tuple[dict[str, Scalar], Scalar]:
+        """Parameters at a position, and the log Jacobian; as `unwhiten`."""
         x, width = self._sigma_axis(position[SIGMA], data)
-        sigma = jax.nn.softplus(x)
+        together = jax.nn.softplus(x)
+        log_ratio = position[RATIO] + jnp.log(self.priors.eta_scale / self.priors.sigma_scale)
+        log_share = -0.5 * jax.nn.softplus(2.0 * log_ratio)
+        sigma, eta = together * jnp.exp(log_share), together * jnp.exp(log_share + log_ratio)
         log_jacobian = jax.nn.log_sigmoid(x) + jnp.log(width)
+        log_jacobian += jnp.log(together) + log_ratio + 2.0 * log_share
         # What the rows tell about a slope: one over the variance, or more with a sharp edge.
         sharp = (sigma + eta / (1.0 + jnp.sum(data.mask))) / (sigma + eta)
         fit = least_squares(sigma, data, Beside(eta**2 * sharp))
-        values: dict[str, Scalar] = {"sigma": sigma}
+        values: dict[str, Scalar] = {"sigma": sigma, "eta": eta}
         if self.priors.kind == "default":
             rate, log_slope = self._positive_rate(position[RATE], fit)
             values["rate"], values["doubling_time"] = rate, doubling_time_months(rate)

@@ -171,6 +171,11 @@ class Hierarchical:
         drawn = jax.random.normal(key, (*shape, *sigma.shape))
         return jnp.broadcast_to(sigma, drawn.shape) * drawn
 
+    @property
+    def has_proper_prior(self) -> bool:
+        """True: every kind of prior that there is."""
+        return True
+
     def prior_draw(self, key: RandomKey, data: Data) -> dict[str, Array]:
         """Parameters and rates drawn from the prior."""
         return self.program().prior_draw(key, data)
@@ -462,15 +467,8 @@ def data_from_many(series: Sequence[Series]) -> Data:
     return Data(**values)
 
 
-PADDING: dict[str, float | bool] = {
-    "t": 0.0,
-    "y": 0.0,
-    "low": -np.inf,
-    "high": np.inf,
-    "value_sd": 0.0,
-    "date_sd": 0.0,
-    "mask": False,
-}
+PADDING: dict[str, float | bool] = dict.fromkeys(("t", "y", "value_sd", "date_sd"), 0.0)
+PADDING |= {"low": -np.inf, "high": np.inf, "mask": False}
 """Columns of `Data` and what their padding rows have."""
 
 

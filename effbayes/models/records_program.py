@@ -169,7 +169,7 @@ def gap_below(probability: Elements, bound: Elements) -> Elements:
     """
     tail = bound <= 0.0
     below = jnp.where(tail, bound, 0.0)
-    least = jnp.finfo(probability.dtype).tiny
+    least = float(np.finfo(np.float64).tiny)
     target = jnp.log(jnp.maximum(probability, least))
     # Where exp(g b - g**2 / 2) alone is the probability; the ratio of R's makes it less.
     gap = -2.0 * target / (jnp.sqrt(below**2 - 2.0 * target) - below)

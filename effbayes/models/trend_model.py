@@ -115,10 +115,13 @@ class TrendModel(ABC):
         """A replicated log2 value at each row."""
         return self.program().observed(values, data).sample(key)
 
-    def prior_draw(self, key: RandomKey, data: Data) -> dict[str, Scalar] | None:
-        """Parameters and rate drawn from the prior; None for the improper reference prior."""
-        if self.priors.kind == "reference":
-            return None
+    @property
+    def has_proper_prior(self) -> bool:
+        """False for the reference prior."""
+        return self.priors.kind != "reference"
+
+    def prior_draw(self, key: RandomKey, data: Data) -> dict[str, Array]:
+        """Parameters and rate drawn from the prior."""
         return self.program().prior_draw(key, data)
 
     def describe(self) -> dict[str, Any]:

@@ -26,14 +26,15 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.scipy.linalg import cho_solve, solve_triangular
 
 from effbayes.arrays import Elements, PerObs, PerObsMask, RandomKey, Scalar
 
-_NUGGET = 1e-12
-"""Share of the path's greatest variance that is added to each row's: rounding must not leave a
-matrix that has no Cholesky factor when the noise is next to nothing."""
+_ROUNDING = 4.0 * float(np.finfo(np.float64).eps)
+"""Times the number of rows, the share of the path's greatest variance that is added to each row's:
+rounding must not leave a matrix without a Cholesky factor when the noise is next to nothing."""
 
 
 class States(NamedTuple):
@@ -130,7 +131,7 @@ class Cholesky:
 
     def __init__(self, rows: Rows) -> None:
         path = rows.scale**2 * covariance(rows.t[:, None], rows.t[None, :])
-        nugget = _NUGGET * jnp.max(jnp.diagonal(path))
+        nugget = _ROUNDING * rows.t.shape[0] * jnp.max(jnp.diagonal(path))
         diagonal = jnp.where(rows.mask, rows.variance + nugget, 1.0)
         self.factor = jnp.linalg.cholesky(path + jnp.diag(diagonal), symmetrize_input=False)
 

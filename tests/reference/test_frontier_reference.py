@@ -28,6 +28,7 @@ from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 from quadrature import Table, posterior
 from scipy import special, stats
+from scipy.interpolate import CubicSpline
 
 import effbayes as eb
 from effbayes import runtime
@@ -49,9 +50,10 @@ CONFIRMED = float(
     )
 )
 ENOUGH = 1_000
-INTEGRAL_SHARE = 0.3
+INTEGRAL_SHARE = 1.0
 DRAWS = 4000
-NEGLIGIBLE = 1e-10
+NEGLIGIBLE = 1e-8
+"""Share of the mass below which a node is left out."""
 
 
 # The integral ------------------------------------------------------------------------------------
@@ -74,7 +76,7 @@ class Grid:
 
 
 COARSE = Grid((0.5, 0.5, 0.12), 0.25)
-FINE = (0.16, 0.2, 0.02)
+FINE = (0.12, 0.2, 0.04)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +112,7 @@ class Integral:
         marginal = mass.sum(axis=tuple({0, 1, 2} - {place}))
         nodes = axes[place]
         dense = np.linspace(nodes[0], nodes[-1], 20_001)
-        density = np.maximum(special_spline(nodes, marginal)(dense), 0.0)
+        density = np.maximum(CubicSpline(nodes, marginal)(dense), 0.0)
         below = np.cumsum(density) / density.sum()
         if name == "rate":
             return 12.0 * float(np.exp(-np.interp(1.0 - prob, below, dense)))
@@ -126,18 +128,20 @@ class Integral:
         """Ranges of the outer axes outside which there is next to nothing."""
         found = []
         for place, nodes in enumerate(self.axes):
-            peak = self.log_mass.max(axis=tuple({0, 1, 2} - {place}))
-            near = np.flatnonzero(peak > peak.max() + np.log(NEGLIGIBLE))
+            mass = special.logsumexp(self.log_mass, axis=tuple({0, 1, 2} - {place}))
+            near = np.flatnonzero(mass > mass.max() + np.log(NEGLIGIBLE))
             low, high = max(near[0] - 1, 0), min(near[-1] + 1, len(nodes) - 1)
             found.append((float(nodes[low]), float(nodes[high])))
         return tuple(found)
 
-
-def special_spline(nodes: Floats, values: Floats):
-    """A cubic spline."""
-    from scipy.interpolate import CubicSpline
-
-    return CubicSpline(nodes, values)
+    def matters(self, log_sigma: float, log_eta: float) -> bool:
+        """Whether a node of this coarse integral next to the point has any mass."""
+        near = [
+            np.abs(axis - at) < 1.01 * (axis[1] - axis[0])
+            for axis, at in zip(self.axes, (log_sigma, log_eta), strict=False)
+        ]
+        greatest = self.log_mass.max()
+        return bool(self.log_mass[np.ix_(*near)].max() > greatest + np.log(NEGLIGIBLE))
 
 
 def log_term(x: Floats, sd: Floats, eta: float) -> Floats:
@@ -168,8 +172,10 @@ def log_likelihood(table: Table, rate: Floats, alpha: Floats, sigma: float, eta:
     return total
 
 
-def integrate(table: Table, grid: Grid, eta_scale: float = 2.0) -> Integral:
-    """The posterior on a grid."""
+def integrate(
+    table: Table, grid: Grid, eta_scale: float = 2.0, scout: Integral | None = None
+) -> Integral:
+    """The posterior on a grid, but for where a coarser one found nothing."""
     axes = grid.axes()
     log_months = axes[2]
     rate = 12.0 * np.exp(-log_months)[:, None]
@@ -183,6 +189,8 @@ def integrate(table: Table, grid: Grid, eta_scale: float = 2.0) -> Integral:
     alpha_mass, scale = np.zeros(len(bins) - 1), -np.inf
     for i, log_sigma in enumerate(axes[0]):
         for j, log_eta in enumerate(axes[1]):
+            if scout is not None and not scout.matters(log_sigma, log_eta):
+                continue
             sigma, eta = float(np.exp(log_sigma)), float(np.exp(log_eta))
             flank = 40.0 * max(eta / table.n, sigma) + 4.0 * eta
             v = np.arange(-np.arcsinh(flank / sigma), np.arcsinh(10.0) + 0.1, grid.alpha_step)
@@ -205,8 +213,8 @@ def integrate(table: Table, grid: Grid, eta_scale: float = 2.0) -> Integral:
 
 def integral_of(table: Table, eta_scale: float = 2.0) -> Integral:
     """A coarse pass, and a fine one where the mass is."""
-    ranges = integrate(table, COARSE, eta_scale).held()
-    return integrate(table, Grid(FINE, 0.1, ranges), eta_scale)
+    scout = integrate(table, COARSE, eta_scale)
+    return integrate(table, Grid(FINE, 0.15, scout.held()), eta_scale, scout)
 
 
 # The comparison ----------------------------------------------------------------------------------

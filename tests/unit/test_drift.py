@@ -6,6 +6,7 @@ Random comparisons have fixed keys, and a false-alarm budget of 1e-6 a test were
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -61,6 +62,12 @@ def scalars(values):
     return {name: jnp.asarray(value) for name, value in values.items()}
 
 
+@partial(jax.jit, static_argnames="alike")
+def log_likelihood(values, data, *, alike=False):
+    rows = drift.marginal(values, data, alike=alike)
+    return rows.log_density(drift.values_of(data), data)
+
+
 def kernel(s, t):
     """Covariance of the integrals of W to s and to t, by Gauss's rule, exact for the quadratic."""
     if s * t <= 0.0:
@@ -80,6 +87,13 @@ def kernel_with_rate(s, t):
 
 def matrix(function, s, t):
     return np.array([[function(one, other) for other in t] for one in s])
+
+
+def of_states(t, sign=1.0):
+    """Covariance of F and then W at `t`; F turned over where the sign is negative."""
+    cross = sign * matrix(kernel_with_rate, t, t)
+    shared = np.where(t[:, None] * t > 0.0, np.minimum(abs(t[:, None]), abs(t)), 0.0)
+    return np.block([[matrix(kernel, t, t), cross.T], [cross, shared]])
 
 
 def rows_of(series):
@@ -144,36 +158,22 @@ def test_covariance_is_that_of_summed_white_noise():
 
 def test_draws_have_the_covariance():
     keys = jax.random.split(jax.random.key(3), 40_000)
-    drawn = jax.vmap(lambda key: wiener.draw(key, jnp.asarray(TIMES)))(keys)
+    drawn = jax.jit(jax.vmap(wiener.draw, (0, None)))(keys, jnp.asarray(TIMES))
     both = np.concatenate([drawn.level, drawn.rate], axis=1)
-    level, cross = matrix(kernel, TIMES, TIMES), matrix(kernel_with_rate, TIMES, TIMES)
-    side = TIMES[:, None] * TIMES[None, :] > 0.0
-    rate = np.where(side, np.minimum(abs(TIMES[:, None]), abs(TIMES[None, :])), 0.0)
-    covariance = np.block([[level, cross.T], [cross, rate]])
-    assert_moments(both, np.zeros(2 * len(TIMES)), covariance)
+    assert_moments(both, np.zeros(2 * len(TIMES)), of_states(TIMES))
     np.testing.assert_allclose(drawn.level[:, 0], drawn.level[:, 6], rtol=1e-12, atol=1e-12)
 
 
 def test_interpolation_is_the_conditional_mean():
     nodes, times = np.array([2.0, 0.0, -1.5, 0.7]), np.array([-1.5, -1.1, 0.0, 0.3, 1.9, 2.0])
     moving = nodes[nodes != 0.0]
-    joint = np.block(
-        [
-            [matrix(kernel, moving, moving), matrix(kernel_with_rate, moving, moving).T],
-            [
-                matrix(kernel_with_rate, moving, moving),
-                np.diag(abs(moving))
-                + np.where((moving[:, None] * moving > 0) & ~np.eye(3, dtype=bool), 0.7, 0.0),
-            ],
-        ]
-    )
+    joint = of_states(moving)
     cross = np.hstack([matrix(kernel, times, moving), matrix(kernel_with_rate, moving, times).T])
     states = np.random.default_rng(0).normal(size=(2, 4))
     states[:, nodes == 0.0] = 0.0
     known = np.concatenate([row[nodes != 0.0] for row in states])
-    found = wiener.interpolate(
-        jnp.asarray(nodes), wiener.States(*map(jnp.asarray, states)), jnp.asarray(times)
-    )
+    states = wiener.States(*map(jnp.asarray, states))
+    found = jax.jit(wiener.interpolate)(jnp.asarray(nodes), states, jnp.asarray(times))
     np.testing.assert_allclose(found, cross @ np.linalg.solve(joint, known), atol=1e-12)
 
 
@@ -195,10 +195,8 @@ def test_log_density_is_prior_times_likelihood(kind, direction):
     else:
         prior += stats.norm(0.0, 2.0).logpdf(VALUES["rate_mid"])
     values = scalars(VALUES)
-    assert float(model.log_prior(values, data)) == pytest.approx(prior, rel=1e-10)
-    found = drift.marginal(values, data, alike=False)
-    found = float(found.log_density(drift.values_of(data), data))
-    assert found == pytest.approx(likelihood, rel=1e-10)
+    assert float(jax.jit(model.log_prior)(values, data)) == pytest.approx(prior, rel=1e-10)
+    assert float(log_likelihood(values, data)) == pytest.approx(likelihood, rel=1e-10)
 
 
 @pytest.mark.parametrize("kind", ["default", "signed"])
@@ -211,12 +209,15 @@ def test_positions_carry_the_jacobian(kind):
         rate = 12.0 / made["rate_mid"] if kind == "default" else made["rate_mid"]
         return jnp.stack([made["alpha"], rate, made["sigma"], made["drift"]])
 
-    log_jacobian = float(jnp.linalg.slogdet(jax.jacfwd(to_sites)(position))[1])
-    values = model.constrain(position, data)
-    found = drift.marginal(values, data, alike=False)
-    joint = model.log_prior(values, data) + found.log_density(drift.values_of(data), data)
-    found = float(model.log_density(position, data))
-    assert found == pytest.approx(float(joint) + log_jacobian, rel=1e-10)
+    @jax.jit
+    def both(position):
+        values = model.constrain(position, data)
+        joint = model.log_prior(values, data) + log_likelihood(values, data)
+        log_jacobian = jnp.linalg.slogdet(jax.jacfwd(to_sites)(position))[1]
+        return model.log_density(position, data), joint + log_jacobian
+
+    found, expected = both(position)
+    assert float(found) == pytest.approx(float(expected), rel=1e-10)
 
 
 @pytest.mark.parametrize("alike", [False, True])
@@ -225,32 +226,30 @@ def test_without_drift_it_is_the_loglinear_trend(alike):
     data = arrays(series)
     values = scalars({**VALUES, "drift": 1e-9})
     straight = {"alpha": values["alpha"], "rate": values["rate_mid"], "sigma": values["sigma"]}
-    expected = loglinear.LogLinear(censored=False).log_likelihood(straight, data)
-    rows = drift.marginal(values, data, alike=alike)
-    found = float(rows.log_density(drift.values_of(data), data))
+    line, model = loglinear.LogLinear(censored=False), Drift(alike=alike)
+    expected = jax.jit(line.log_likelihood)(straight, data)
+    found = float(log_likelihood(values, data, alike=alike))
     assert found == pytest.approx(float(jnp.sum(expected)), abs=1e-8)
-    np.testing.assert_allclose(
-        Drift(alike=alike).log_likelihood(values, data), expected, rtol=1e-8, atol=1e-8
-    )
-    whole = loglinear.LogLinear(censored=False).log_prior(
-        {**straight, "doubling_time": 12.0 / straight["rate"]}, data
-    )
-    own = stats.halfnorm(scale=0.5).logpdf(1e-9)
-    found = float(Drift(alike=alike).log_prior(values, data)) - own
-    assert found == pytest.approx(float(whole), abs=1e-8)
+    pointwise = jax.jit(model.log_likelihood)(values, data)
+    np.testing.assert_allclose(pointwise, expected, rtol=1e-8, atol=1e-8)
+    straight["doubling_time"] = 12.0 / straight["rate"]
+    found = float(jax.jit(model.log_prior)(values, data))
+    found -= stats.halfnorm(scale=0.5).logpdf(1e-9)
+    assert found == pytest.approx(float(jax.jit(line.log_prior)(straight, data)), abs=1e-8)
 
 
 def test_both_factorizations_agree():
     series = exact()
     data = arrays(series)
     position, key = jnp.array([0.3, -0.4, 0.2, 0.6]), jax.random.key(0)
-    found = []
-    for alike in (False, True):
-        model = Drift(alike=alike)
+
+    def everything(model):
         values = model.constrain(position, data)
         path = model.complete(key, values, data)
         density, slope = jax.value_and_grad(model.log_density)(position, data)
-        found.append([density, slope, model.log_likelihood(values, data), *path.values()])
+        return [density, slope, model.log_likelihood(values, data), *path.values()]
+
+    found = [jax.jit(everything, static_argnums=0)(Drift(alike=alike)) for alike in (False, True)]
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-8)
 
@@ -266,28 +265,32 @@ def test_rows_are_conditional_on_all_others(alike):
         centre = mean[i] + gain @ (y - mean)[rest]
         spread = np.sqrt(covariance[i, i] - gain @ covariance[rest, i])
         expected.append(stats.norm.logpdf(y[i], centre, spread))
-    found = np.asarray(Drift(alike=alike).log_likelihood(scalars(VALUES), arrays(series)))
+    pointwise = jax.jit(Drift(alike=alike).log_likelihood)
+    found = np.asarray(pointwise(scalars(VALUES), arrays(series)))
     np.testing.assert_allclose(found[: len(y)], expected, rtol=1e-9)
     assert np.all(found[len(y) :] == 0.0)
 
 
-@pytest.mark.parametrize("alike", [False, True])
-def test_gradients_are_finite_far_away(alike):
+@pytest.mark.parametrize(("rows", "alike"), [("mixed", False), ("exact", False), ("exact", True)])
+def test_gradients_are_finite_far_away(rows, alike):
     """Padding is there too: 6 rows of 8, 40 of 64."""
-    model, data = Drift(alike=alike), arrays(exact() if alike else mixed())
+    model, data = Drift(alike=alike), arrays(exact() if rows == "exact" else mixed())
     # Sigma next to nothing and huge, and the same of the drift.
-    positions = jnp.array([[0.0, 0.0, s, q] for s in (-60.0, 0.0, 60.0) for q in (-60.0, 0.0, 9.0)])
-    density, slope = jax.vmap(jax.value_and_grad(model.log_density), (0, None))(positions, data)
-    assert np.all(np.isfinite(density))
-    assert np.all(np.isfinite(slope))
+    positions = jnp.array([[0.0, 0.0, s, q] for s in (-99.0, 0.0, 99.0) for q in (-60.0, 0.0, 9.0)])
+    found = jax.jit(jax.vmap(jax.value_and_grad(model.log_density), (0, None)))
+    for part in found(positions, data):
+        assert np.all(np.isfinite(part))
 
 
 # Draws ------------------------------------------------------------------------------------------
 
 
-def completed(model, values, data, n=20_000):
-    keys = jax.random.split(jax.random.key(8), n)
-    return jax.vmap(lambda key: model.complete(key, values, data))(keys)
+COMPLETE = jax.jit(jax.vmap(Drift().complete, (0, None, None)))
+PREDICT = jax.jit(jax.vmap(Drift().predict, (0, None, None)))
+
+
+def completed(values, data, n=20_000):
+    return COMPLETE(jax.random.split(jax.random.key(8), n), values, data)
 
 
 def path_given(series, some):
@@ -296,10 +299,7 @@ def path_given(series, some):
     t, y, mean, covariance = normal_of(series)
     q = VALUES["drift"]
     cross = q**2 * np.vstack([matrix(kernel, some, t), sign * matrix(kernel_with_rate, some, t)])
-    mixed_part = sign * matrix(kernel_with_rate, some, some)
-    side = some[:, None] * some[None, :] > 0.0
-    rate = np.where(side, np.minimum(abs(some[:, None]), abs(some[None, :])), 0.0)
-    own = q**2 * np.block([[matrix(kernel, some, some), mixed_part.T], [mixed_part, rate]])
+    own = q**2 * of_states(some, sign)
     gain = np.linalg.solve(covariance, cross.T).T
     straight = VALUES["alpha"] + sign * VALUES["rate_mid"] * some
     centre = np.concatenate([straight, np.full(len(some), VALUES["rate_mid"])])
@@ -310,7 +310,7 @@ def path_given(series, some):
 def test_paths_have_the_conditional_law(direction):
     series = mixed(direction)
     data = arrays(series)
-    drawn = completed(Drift(), scalars(VALUES), data)
+    drawn = completed(scalars(VALUES), data)
     at = np.asarray(drift.knots(data))
     t, _, _ = rows_of(series)
     np.testing.assert_allclose(at, np.linspace(t.min(), t.max(), drift.KNOTS), rtol=1e-12)
@@ -325,28 +325,23 @@ def test_paths_have_the_conditional_law(direction):
 
 def test_paths_without_drift_are_straight():
     data = arrays(mixed())
+    line = VALUES["alpha"] - VALUES["rate_mid"] * np.asarray(drift.knots(data))
     for q in (0.0, 1e-300, 1e-9):
-        drawn = completed(Drift(), scalars({**VALUES, "drift": q}), data, 10)
-        line = VALUES["alpha"] - VALUES["rate_mid"] * np.asarray(drift.knots(data))
+        drawn = completed(scalars({**VALUES, "drift": q}), data, 10)
         np.testing.assert_allclose(drawn["path_level"], np.tile(line, (10, 1)), atol=1e-7)
         np.testing.assert_allclose(drawn["path_rate"], VALUES["rate_mid"], atol=1e-7)
 
 
 def test_replicates_lie_on_the_path_that_was_drawn():
     series = mixed()
-    model, data = Drift(), arrays(series)
-    values = scalars(VALUES)
-    values |= model.complete(jax.random.key(5), values, data)
-    keys = jax.random.split(jax.random.key(6), 20_000)
-    drawn = jax.vmap(lambda key: model.predict(key, values, data))(keys)
+    data, values = arrays(series), scalars(VALUES)
+    values |= {name: path[0] for name, path in completed(values, data, 1).items()}
+    drawn = PREDICT(jax.random.split(jax.random.key(6), 20_000), values, data)
     # The law of the rows given level and rate at the knots, of which only neighbours matter.
     t, _, variance = rows_of(series)
     at, q = np.asarray(drift.knots(data)), VALUES["drift"]
     cross = np.vstack([matrix(kernel, at, t), -matrix(kernel_with_rate, at, t)])
-    mixed_part = -matrix(kernel_with_rate, at, at)
-    side = at[:, None] * at[None, :] > 0.0
-    rate = np.where(side, np.minimum(abs(at[:, None]), abs(at[None, :])), 0.0)
-    own = np.block([[matrix(kernel, at, at), mixed_part.T], [mixed_part, rate]])
+    own = of_states(at, -1.0)
     moving = np.concatenate([values["path_level"], values["path_rate"]])
     moving -= np.concatenate(
         [VALUES["alpha"] - VALUES["rate_mid"] * at, np.full(len(at), VALUES["rate_mid"])]
@@ -360,9 +355,8 @@ def test_replicates_lie_on_the_path_that_was_drawn():
 
 def test_replicates_without_a_path_have_the_marginal_law():
     series = mixed()
-    model, data, values = Drift(), arrays(series), scalars(VALUES)
     keys = jax.random.split(jax.random.key(6), 20_000)
-    drawn = jax.vmap(lambda key: model.predict(key, values, data))(keys)
+    drawn = PREDICT(keys, scalars(VALUES), arrays(series))
     _, y, mean, covariance = normal_of(series)
     assert_moments(np.asarray(drawn)[:, : len(y)], mean, covariance)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -57,25 +59,43 @@ def expected_log_prior(kind, values, y_mean):
     return expected + stats.norm(0.0, 2.0).logpdf(values["rate"])
 
 
+@cache
+def all_at(model):
+    """Parameters, Jacobian of the sites, likelihood, prior and joint density, compiled once."""
+
+    def to_sites(position, data):
+        made = model.constrain(position, data)
+        rate = "doubling_time" if model.priors.kind == "default" else "rate"
+        return jnp.stack([made[name] for name in ("alpha", rate, "sigma", "eta")])
+
+    @jax.jit
+    def compute(position, data):
+        made = model.constrain(position, data)
+        return (
+            made,
+            jax.jacfwd(to_sites)(position, data),
+            model.log_likelihood(made, data),
+            model.log_prior(made, data),
+            model.log_density(position, data),
+        )
+
+    return compute
+
+
+@cache
+def value_and_grad(model):
+    return jax.jit(jax.value_and_grad(model.log_density))
+
+
 @pytest.mark.parametrize("position", [[0.3, -0.4, 0.2, 0.1], [-2.0, 1.0, -6.0, 2.0]])
 @pytest.mark.parametrize("kind", ["default", "signed"])
 def test_log_density_is_prior_times_likelihood(series, kind, position):
-    model = Frontier(Priors(kind=kind))
     with runtime.on_device("cpu"):
-        data, position = arrays(series), jnp.array(position)
-        made = model.constrain(position, data)
-        likelihood = np.asarray(model.log_likelihood(made, data))
-        prior = float(model.log_prior(made, data))
-        joint = float(model.log_density(position, data))
-
-        def to_sites(u):
-            made = model.constrain(u, data)
-            rate = "doubling_time" if kind == "default" else "rate"
-            return jnp.stack([made[name] for name in ("alpha", rate, "sigma", "eta")])
-
-        log_jacobian = float(jnp.linalg.slogdet(jax.jacfwd(to_sites)(position))[1])
+        data = arrays(series)
+        found = all_at(Frontier(Priors(kind=kind)))(jnp.array(position), data)
         y_mean = float(data.y_mean)
-
+    made, jacobian, likelihood, prior, joint = jax.tree.map(np.asarray, found)
+    log_jacobian = np.linalg.slogdet(jacobian)[1]
     values = {name: float(value) for name, value in made.items()}
     expected = expected_log_likelihood(series, values)
     np.testing.assert_allclose(likelihood[:6], expected, rtol=1e-9)
@@ -91,11 +111,9 @@ BOUNDS = {"value_low": [np.nan, 8.0, np.nan, np.nan], "value_high": [np.nan, 9.5
 
 
 def density_and_values(series, position):
-    model = Frontier()
     with runtime.on_device("cpu"):
-        data = arrays(series)
-        density = float(model.log_density(jnp.array(position), data))
-        return density, {k: float(v) for k, v in model.constrain(jnp.array(position), data).items()}
+        made, *_, density = all_at(Frontier())(jnp.array(position), arrays(series))
+        return float(density), {name: float(value) for name, value in made.items()}
 
 
 @pytest.mark.parametrize("position", [[0.3, -0.7, 0.1, -1.0], [-2.0, 1.5, -3.0, 0.7]])
@@ -133,8 +151,7 @@ def test_the_unit_does_not_matter(position):
 def test_far_from_the_data_densities_and_gradients_stay_finite(columns):
     with runtime.on_device("cpu"):
         data = arrays(make_series(DATES, VALUES, **columns))
-        both = jax.jit(jax.value_and_grad(Frontier().log_density))
-        rng = np.random.default_rng(0)
+        both, rng = value_and_grad(Frontier()), np.random.default_rng(0)
         for size in (1.0, 10.0, 40.0):
             for _ in range(20):
                 density, gradient = both(jnp.asarray(size * rng.normal(size=4)), data)
@@ -147,16 +164,13 @@ def test_the_alpha_coordinate_has_no_cliff(alexnet):
     with runtime.on_device("cpu"):
         data = arrays(alexnet.where("all").without_bounds())
         model = Frontier(censored=False)
-        rate, sigma = (
-            model.initial(jax.random.key(0), data, far=jnp.asarray(0))[i] for i in (1, 2)
-        )
-        steps = jnp.linspace(-3.0, 3.0, 61)
-        given = lambda a, s: model.log_density(jnp.stack([a, rate, s, jnp.zeros(())]), data)  # noqa: E731
-        # Down the axis of sigma until it is small.
-        small = sigma
-        while model.constrain(jnp.stack([rate, rate, small, rate]), data)["sigma"] > 1e-3:
-            small -= 1.0
-        slopes = jax.vmap(jax.grad(given), in_axes=(0, None))(steps, small)
+
+        def given(alpha):
+            return model.log_density(jnp.stack([alpha, *jnp.array([0.0, 0.0, 8.0])]), data)
+
+        slopes = np.asarray(jax.jit(jax.vmap(jax.grad(given)))(jnp.linspace(-3.0, 3.0, 61)))
+        values = model.constrain(jnp.array([0.0, 0.0, 0.0, 8.0]), data)
+        assert float(values["sigma"]) < 1e-3 * float(values["eta"])
     assert np.all(np.isfinite(slopes))
     assert np.max(np.abs(np.diff(slopes))) < 0.6
     # The density has a mode within.
@@ -215,7 +229,7 @@ def test_arithmetic_of_bounds_changes_nothing_without_bounds():
     with runtime.on_device("cpu"):
         data, position = arrays(make_series(DATES, VALUES)), jnp.array([0.3, -0.7, 0.1, 0.2])
         found = [
-            jax.value_and_grad(Frontier(censored=censored).log_density)(position, data)
+            value_and_grad(Frontier(censored=censored))(position, data)
             for censored in (True, False)
         ]
     np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-14)

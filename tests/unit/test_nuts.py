@@ -38,7 +38,7 @@ def test_a_new_shape_compiles_one_program_for_the_chains(compilations):
         np.exp(np.random.default_rng(0).standard_normal(n)),
     )
     eb.sample(series, warmup=120, draws=100)
-    assert compilations.names.count("jit(call)") == 1, compilations.names
+    assert compilations.names.count("jit(advance)") == 1, compilations.names
 
 
 def test_same_seed_same_bits(alexnet):
