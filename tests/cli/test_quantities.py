@@ -137,9 +137,12 @@ def test_convert(kept, fit):
     for kind in ("trend", "predictive"):
         factor = fit.efficiency_factor("2012-07-02", "2019-07-02", kind)
         assert shown(found["reverse"][kind]) == tuple(100 * each for each in factor[:3])
-        # Less compute does the same later: the interval turns over.
-        turned = 100 / factor.median, 100 / factor.high, 100 / factor.low
-        assert np.allclose(shown(found["worth"][kind]), turned, rtol=2e-2)
+        back = fit.efficiency_factor("2019-07-02", "2012-07-02", kind)
+        assert shown(found["worth"][kind]) == tuple(100 * each for each in back[:3])
+    # Less compute does the same later.
+    low, high = (found["worth"]["trend"][end] for end in ("low", "high"))
+    assert math.isclose(low * found["reverse"]["trend"]["high"], 1e4, rel_tol=1e-2)
+    assert 1 < low < high < 10
     told = run("convert", 100, "pfs-days", "--from", "2012", "--to", "2019", "--run", kept[0]).out
     assert re.search(
         r"100 pfs-days of 2012 \(2012-07-02\) +pfs-days of 2019 \(2019-07-02\) +2\.\d\d \(", told
@@ -167,7 +170,7 @@ def test_convert_between_labels_and_far_dates(kept):
         (("100", "pfs-days", "--from", "2012", "--to", "2019"), r"--run"),
         (("many", "pfs-days", "--from", "2012", "--to", "2019"), r"AMOUNT"),
         (("100", "--from", "2012", "--to", "2019"), r"UNIT"),
-        (("100", "pfs-days", "--from", "2012"), r"--to"),
+        (("100", "pfs-days", "--from", "2012", "--run", "x.nc"), r"--to"),
     ],
 )
 def test_convert_asked_wrongly(arguments, message):

@@ -52,7 +52,7 @@ CONFIRMED = float(
 ENOUGH = 1_000
 INTEGRAL_SHARE = 1.0
 DRAWS = 4000
-NEGLIGIBLE = 1e-8
+NEGLIGIBLE = 1e-7
 """Share of the mass below which a node is left out."""
 
 
@@ -134,14 +134,19 @@ class Integral:
             found.append((float(nodes[low]), float(nodes[high])))
         return tuple(found)
 
-    def matters(self, log_sigma: float, log_eta: float) -> bool:
-        """Whether a node of this coarse integral next to the point has any mass."""
+    def months_near(self, log_sigma: float, log_eta: float) -> tuple[float, float]:
+        """Range of log months where nodes of this coarse integral near the point have any mass."""
         near = [
             np.abs(axis - at) < 1.01 * (axis[1] - axis[0])
             for axis, at in zip(self.axes, (log_sigma, log_eta), strict=False)
         ]
-        greatest = self.log_mass.max()
-        return bool(self.log_mass[np.ix_(*near)].max() > greatest + np.log(NEGLIGIBLE))
+        mass = self.log_mass[np.ix_(*near)].max(axis=(0, 1))
+        some = np.flatnonzero(mass > self.log_mass.max() + np.log(NEGLIGIBLE))
+        if not len(some):
+            return np.inf, -np.inf
+        months = self.axes[2]
+        step = months[1] - months[0]
+        return float(months[some[0]] - step), float(months[some[-1]] + step)
 
 
 def log_term(x: Floats, sd: Floats, eta: float) -> Floats:
@@ -177,37 +182,37 @@ def integrate(
 ) -> Integral:
     """The posterior on a grid, but for where a coarser one found nothing."""
     axes = grid.axes()
-    log_months = axes[2]
-    rate = 12.0 * np.exp(-log_months)[:, None]
     worse = np.where(table.sign > 0.0, table.high, table.low)
     edges = table.sign * np.where(table.censored & np.isfinite(worse), worse, table.y)
-    # The greatest level above no row, dims (x, 1), in doublings less efficient.
-    greatest = (edges + rate * table.t).min(axis=1, keepdims=True)
     centre = float(table.y.mean())
     log_mass = np.full(tuple(len(axis) for axis in axes), -np.inf)
     bins = np.linspace(centre - 20.0, centre + 20.0, 40_001)
     alpha_mass, scale = np.zeros(len(bins) - 1), -np.inf
-    for i, log_sigma in enumerate(axes[0]):
-        for j, log_eta in enumerate(axes[1]):
-            if scout is not None and not scout.matters(log_sigma, log_eta):
-                continue
-            sigma, eta = float(np.exp(log_sigma)), float(np.exp(log_eta))
-            flank = 40.0 * max(eta / table.n, sigma) + 4.0 * eta
-            v = np.arange(-np.arcsinh(flank / sigma), np.arcsinh(10.0) + 0.1, grid.alpha_step)
-            alpha = table.sign * (greatest + sigma * np.sinh(v))
-            density = log_likelihood(table, rate, alpha, sigma, eta) + np.log(sigma * np.cosh(v))
-            density += stats.norm.logpdf(alpha, centre, 10.0)
-            density += stats.norm.logpdf(log_months, np.log(18.0), 1.2)[:, None]
-            density += stats.halfnorm.logpdf(sigma) + log_sigma
-            density += stats.halfnorm.logpdf(eta, scale=eta_scale) + log_eta
-            density += np.log(grid.alpha_step)
-            log_mass[i, j] = special.logsumexp(density, axis=1)
-            if (peak := log_mass[i, j].max()) > scale:
-                alpha_mass *= np.exp(scale - peak)
-                scale = peak
-            if peak > scale + np.log(NEGLIGIBLE):
-                weight = np.exp(density - scale).ravel()
-                alpha_mass += np.histogram(alpha.ravel(), bins, weights=weight)[0]
+    for i, j in np.ndindex(*log_mass.shape[:2]):
+        low, high = scout.months_near(axes[0][i], axes[1][j]) if scout else (-np.inf, np.inf)
+        inside = (axes[2] >= low) & (axes[2] <= high)
+        if not inside.any():
+            continue
+        log_months, sigma, eta = axes[2][inside], np.exp(axes[0][i]), np.exp(axes[1][j])
+        rate = 12.0 * np.exp(-log_months)[:, None]
+        # The greatest level above no row, dims (x, 1), in doublings less efficient.
+        greatest = (edges + rate * table.t).min(axis=1, keepdims=True)
+        flank = 40.0 * max(eta / table.n, sigma) + 4.0 * eta
+        v = np.arange(-np.arcsinh(flank / sigma), np.arcsinh(10.0) + 0.1, grid.alpha_step)
+        alpha = table.sign * (greatest + sigma * np.sinh(v))
+        density = log_likelihood(table, rate, alpha, sigma, eta)
+        density += np.log(sigma * np.cosh(v) * grid.alpha_step)
+        density += stats.norm.logpdf(alpha, centre, 10.0)
+        density += stats.norm.logpdf(log_months, np.log(18.0), 1.2)[:, None]
+        density += stats.halfnorm.logpdf(sigma) + axes[0][i]
+        density += stats.halfnorm.logpdf(eta, scale=eta_scale) + axes[1][j]
+        log_mass[i, j, inside] = special.logsumexp(density, axis=1)
+        if (peak := log_mass[i, j].max()) > scale:
+            alpha_mass *= np.exp(scale - peak)
+            scale = peak
+        if peak > scale + np.log(NEGLIGIBLE):
+            weight = np.exp(density - scale).ravel()
+            alpha_mass += np.histogram(alpha.ravel(), bins, weights=weight)[0]
     return Integral(axes, log_mass, 0.5 * (bins[1:] + bins[:-1]), alpha_mass)
 
 

@@ -265,7 +265,8 @@ def test_probability_of_an_interval():
 
         z, width = jnp.array([-3.0, 0.4, 7.0, 0.1]), jnp.array([0.5, 2.0, 0.3, 1e-5])
         slopes = jax.grad(lambda z, w: jnp.sum(broken_line.log_interval(z, w)), (0, 1))(z, width)
-    low, high = np.asarray(z - 0.5 * width), np.asarray(z + 0.5 * width)
+    middle, half = np.asarray(z), 0.5 * np.asarray(width)
+    low, high = middle - half, middle + half
     density = stats.norm.pdf(low), stats.norm.pdf(high)
     mass = np.where(
         low > 0,

@@ -98,7 +98,7 @@ def test_log_density_is_prior_times_likelihood(series, kind, position):
     log_jacobian = np.linalg.slogdet(jacobian)[1]
     values = {name: float(value) for name, value in made.items()}
     expected = expected_log_likelihood(series, values)
-    np.testing.assert_allclose(likelihood[:6], expected, rtol=1e-9)
+    np.testing.assert_allclose(likelihood[:6], expected, rtol=1e-9, atol=1e-15)
     assert np.all(likelihood[6:] == 0.0)
     expected = expected_log_prior(kind, values, y_mean)
     assert prior == pytest.approx(expected, rel=1e-9)
