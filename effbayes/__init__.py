@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from effbayes.analysis import Analysis, load, sample
+    from effbayes.comparison import Comparison, compare
     from effbayes.dataset import Series, read_series, read_table, validate_table
     from effbayes.diagnostics import Diagnostics
     from effbayes.domains import (
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         published_claims,
         reference_rates,
     )
+    from effbayes.effective import Effective, effective_compute
     from effbayes.errors import (
         DataError,
         DeviceError,
@@ -29,8 +31,11 @@ if TYPE_CHECKING:
         RunFileError,
         UsageError,
     )
+    from effbayes.forecasting import DateForecast, LevelForecast
     from effbayes.inference.nuts import SamplerSettings
     from effbayes.models.loglinear import Priors
+    from effbayes.pooled import Pooled, load_pooled, sample_pooled
+    from effbayes.reproduction import Reproduction, reproduce
     from effbayes.types import Estimate
 
 __version__ = "0.1.0"
@@ -38,54 +43,76 @@ __version__ = "0.1.0"
 _HOME = {
     "Analysis": "analysis",
     "Claim": "domains",
+    "Comparison": "comparison",
     "DataError": "errors",
+    "DateForecast": "forecasting",
     "DeviceError": "errors",
     "Diagnostics": "diagnostics",
     "EffbayesError": "errors",
+    "Effective": "effective",
     "Estimate": "types",
     "Fault": "errors",
+    "LevelForecast": "forecasting",
+    "Pooled": "pooled",
     "Priors": "models.loglinear",
     "ReferenceRate": "domains",
+    "Reproduction": "reproduction",
     "RunFileError": "errors",
     "SamplerSettings": "inference.nuts",
     "Series": "dataset",
     "UsageError": "errors",
+    "compare": "comparison",
     "domain_names": "domains",
+    "effective_compute": "effective",
     "load": "analysis",
     "load_domain": "domains",
+    "load_pooled": "pooled",
     "load_series": "domains",
     "published_claims": "domains",
     "read_series": "dataset",
     "read_table": "dataset",
     "reference_rates": "domains",
+    "reproduce": "reproduction",
     "sample": "analysis",
+    "sample_pooled": "pooled",
     "validate_table": "dataset",
 }
 
 __all__ = [
     "Analysis",
     "Claim",
+    "Comparison",
     "DataError",
+    "DateForecast",
     "DeviceError",
     "Diagnostics",
     "EffbayesError",
+    "Effective",
     "Estimate",
     "Fault",
+    "LevelForecast",
+    "Pooled",
     "Priors",
     "ReferenceRate",
+    "Reproduction",
     "RunFileError",
     "SamplerSettings",
     "Series",
     "UsageError",
+    "compare",
     "domain_names",
+    "effective_compute",
     "load",
     "load_domain",
+    "load_pooled",
     "load_series",
     "published_claims",
     "read_series",
     "read_table",
     "reference_rates",
+    "reproduce",
     "sample",
+    "sample_pooled",
     "validate_table",
 ]
 

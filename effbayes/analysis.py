@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from effbayes import forecasting, provenance
 from effbayes import posterior as post
-from effbayes import provenance
+from effbayes.curves import Curve, curve_of
 from effbayes.dataset.series import Series
 from effbayes.diagnostics import Chains, Diagnostics, diagnose
 from effbayes.domains import reference_rates
 from effbayes.errors import UsageError
+from effbayes.forecasting import DateForecast, LevelForecast
 from effbayes.posterior import FACTOR_KINDS, Interval
 from effbayes.summary import summarize
 from effbayes.trend import rate_per_year
@@ -28,9 +30,9 @@ if TYPE_CHECKING:
 
     from effbayes.inference.nuts import Progress
     from effbayes.models.contract import Data, Model
-    from effbayes.models.loglinear import Priors
+    from effbayes.models.priors import TrendPriors
+    from effbayes.types import Rows
 
-MODELS = ("loglinear",)
 PRIOR_DRAWS = 1000
 POINTWISE_LIMIT = 2**26
 """Draws times rows past which pointwise groups (8 bytes each) are left out of the tree."""
@@ -64,6 +66,11 @@ class Analysis:
     made_by: Mapping[str, Any]
     build_tree: Callable[[Analysis], xr.DataTree] = field(repr=False)
 
+    @property
+    def id(self) -> str:
+        """Of the series."""
+        return self.series.id
+
     @cached_property
     def diagnostics(self) -> Diagnostics:
         """Figures and verdict for every quantity that is reported."""
@@ -83,6 +90,19 @@ class Analysis:
     def posterior(self) -> xr.DataTree:
         """Every group of ArviZ's schema; any ArviZ function takes it."""
         return self.build_tree(self)
+
+    @cached_property
+    def curve(self) -> Curve:
+        """The trend of the model, one for each draw."""
+        series, seed = self.series, self.settings["sampler"]["seed"]
+        first, last = (post.years_between(series.origin, date) for date in series.ends)
+        return curve_of(
+            self.settings["model"],
+            self.draws,
+            span=(first, last),
+            sign=-1.0 if series.direction == "falling" else 1.0,
+            seed=(seed, int(self.made_by["data_sha256"][:16], 16)),
+        )
 
     def rate(self, ci: float = 0.95, kind: IntervalKind = "eti") -> Estimate:
         """Rate of progress in doublings per year."""
@@ -131,10 +151,13 @@ class Analysis:
             raise UsageError(f"kind {kind!r} is not one of {', '.join(FACTOR_KINDS)}")
         if kind == "observed":
             return self._observed_factor(start, end, chosen)
-        years = post.years_between(self.series.date_of(start), self.series.date_of(end))
+        first, last = self.series.date_of(start), self.series.date_of(end)
+        years = post.years_between(first, last)
+        gain = self.curve.gain(post.years_between(self.series.origin, first), years)
+        # Of a period taken as a whole, the rate is the gain.
         if kind == "trend":
-            return post.trend_factor(self.draws["rate"], years, chosen)
-        return post.predictive_factor(self.draws["rate"], self.noise, years, chosen)
+            return post.trend_factor(gain, 1.0, chosen)
+        return post.predictive_factor(gain, self.noise, 1.0, chosen)
 
     def prob_faster_than(self, reference: str | float) -> float:
         """Posterior probability of a shorter doubling time than a reference.
@@ -156,12 +179,78 @@ class Analysis:
     def level(self, date: str, ci: float = 0.95) -> Estimate:
         """Trend's value at a date, in the series' unit."""
         years = post.years_between(self.series.origin, self.series.date_of(date))
-        sign = -1.0 if self.series.direction == "falling" else 1.0
-        log2 = post.estimate(
-            self.draws["alpha"] + sign * self.draws["rate"] * years, Interval(ci).check()
-        )
+        log2 = post.estimate(self.curve.level(years), Interval(ci).check())
         with np.errstate(over="ignore"):
             return log2.map(lambda value: float(np.exp2(value)))
+
+    @overload
+    def forecast(self, *, at: str, ci: float = ..., kind: IntervalKind = ...) -> LevelForecast: ...
+
+    @overload
+    def forecast(
+        self, *, until: float, by: Sequence[str] = ..., ci: float = ..., kind: IntervalKind = ...
+    ) -> DateForecast: ...
+
+    def forecast(
+        self,
+        *,
+        at: str | None = None,
+        until: float | None = None,
+        by: Sequence[str] = (),
+        ci: float = 0.95,
+        kind: IntervalKind = "eti",
+    ) -> LevelForecast | DateForecast:
+        """The value at a date, or the date at which the trend reaches a value.
+
+        Parameters
+        ----------
+        at
+            Label of a row, ISO date, month (``2030-06``) or year (``2030``, its centre).
+        until
+            A value in the series' unit, in place of `at`.
+        by
+            With `until`: dates to give the probability for.
+        ci, kind
+            Probability and kind of the credible interval.
+        """
+        chosen = Interval(ci, kind).check()
+        if (at is None) == (until is None):
+            raise UsageError("a forecast is at a date or until a value: give one of at, until")
+        if until is not None:
+            return forecasting.until_value(self.series, self.curve, until, by, chosen)
+        if by:
+            raise UsageError("dates to reach a value by belong to a forecast until that value")
+        return forecasting.at_date(self.series, self.curve, self.noise, str(at), chosen)
+
+    def convert(
+        self,
+        amount: float,
+        start: str,
+        end: str,
+        kind: str = "trend",
+        ci: float = 0.95,
+        interval: IntervalKind = "eti",
+    ) -> Estimate:
+        """How much compute at `end` does what an amount of it did at `start`.
+
+        Parameters
+        ----------
+        amount
+            In any unit, which is that of the result.
+        start, end
+            Dates as `forecast` takes them.
+        kind
+            ``"trend"`` or ``"predictive"``.
+        ci, interval
+            Probability and kind of the credible interval.
+        """
+        if not 0.0 < amount < np.inf:
+            raise UsageError(f"an amount of {amount}; it must be a number > 0")
+        if kind not in {"trend", "predictive"}:
+            raise UsageError(f"kind {kind!r} is not one of trend, predictive")
+        first, last = (str(forecasting.day_of(text, self.series)) for text in (start, end))
+        factor = self.efficiency_factor(last, first, kind, ci, interval)
+        return factor.map(lambda value: amount * value)
 
     def summary(self, ci: float = 0.95, kind: IntervalKind = "eti") -> dict[str, Any]:
         """Everything reported, as the JSON of `effbayes sample` has it."""
@@ -172,11 +261,23 @@ class Analysis:
         """What a reader must know to read the numbers: above all, what the prior contributes."""
         return post.prior_notes(self.series.n_obs, self.draws, self.settings)
 
-    def plot(self) -> Figure:
-        """The trend with its band over the table; see `effbayes.figures.trend`."""
+    def plot(self, panels: str = "both") -> Figure:
+        """The trend with its band over the table; see `effbayes.figures.trend`.
+
+        Parameters
+        ----------
+        panels
+            ``"both"``, ``"value"`` (log axis) or ``"efficiency"`` (linear axis).
+        """
         from effbayes import figures  # noqa: PLC0415 - keeps an analysis without pictures fast
 
-        return figures.trend(self.series, self.draws["alpha"], self.draws["rate"])
+        return figures.trend(
+            self.series,
+            self.curve.level,
+            panels=panels,
+            about=f"{self.settings['model']} model, {self.settings['prior']} prior",
+            verdict=self.verdict.verdict,
+        )
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write the run to a file, whole or not at all.
@@ -200,12 +301,13 @@ class Analysis:
         return post.observed_factor(self.series, first, last, interval, rng)
 
 
-def sample(
+def sample(  # noqa: PLR0913 - the options of a fit, each by its own name
     series: Series,
     model: str = "loglinear",
     *,
-    prior: PriorName | Priors = "default",
+    prior: PriorName | TrendPriors = "default",
     robust: bool = False,
+    where: Rows | None = None,
     seed: int = 0,
     platform: str | None = None,
     progress: Progress | None = None,
@@ -218,11 +320,14 @@ def sample(
     series
         From `load_domain` or `read_series`.
     model
-        ``"loglinear"``.
+        ``"loglinear"``, ``"frontier"``, ``"records"``, ``"changepoint"`` or ``"drift"``.
     prior
-        ``"default"``, ``"signed"`` or ``"reference"``, or a `Priors` value.
+        ``"default"``, ``"signed"`` or ``"reference"``, or a value of the model's own `Priors`.
     robust
-        Student's t noise in place of normal.
+        Student's t noise in place of normal (loglinear).
+    where
+        ``"all"`` rows or ``"frontier"`` (records); None is what the model needs (frontier: all,
+        records: the records), or the series' own choice.
     seed
         The same seed gives the same draws, bit for bit, on the same machine.
     platform
@@ -246,16 +351,14 @@ def sample(
     # Imported here: the package's name, its help and its tables must not wait for JAX.
     from effbayes import runtime  # noqa: PLC0415
     from effbayes.inference import nuts  # noqa: PLC0415
-    from effbayes.models import contract, loglinear  # noqa: PLC0415
+    from effbayes.models import catalogue, contract  # noqa: PLC0415
 
-    if model not in MODELS:
-        raise UsageError(f"no model {model!r}; there are {', '.join(MODELS)}")
+    series = catalogue.with_rows(model, series, where)
     unknown = set(sampler) - set(nuts.SamplerSettings.__dataclass_fields__)
     if unknown:
         raise UsageError(f"no sampler setting {', '.join(sorted(unknown))}")
     settings = nuts.SamplerSettings(**sampler)
-    priors = prior if isinstance(prior, loglinear.Priors) else loglinear.Priors(kind=prior)
-    fitted = loglinear.make_model(series, priors, robust=robust)
+    fitted = catalogue.make_model(model, series, prior, robust=robust)
     data = contract.data_from_series(series)
     digest = provenance.data_digest(series)
 
@@ -284,7 +387,7 @@ def sample(
         stats=draws.stats,
         settings=described,
         made_by=made_by,
-        build_tree=lambda analysis: _build_tree(analysis, fitted, data, platform),
+        build_tree=lambda analysis: labelled(analysis, fitted, data, platform),
     )
 
 
@@ -302,8 +405,8 @@ def load(path: str | Path) -> Analysis:
     return Analysis(**parts, build_tree=lambda _: tree)
 
 
-def _build_tree(analysis: Analysis, model: Model, data: Data, platform: str | None) -> xr.DataTree:
-    """Label a run, with what follows from its draws unless that would fill the memory."""
+def labelled(analysis: Analysis, model: Model, data: Data, platform: str | None) -> xr.DataTree:
+    """A run as a tree, with what follows from its draws unless that would fill the memory."""
     from effbayes import runtime, tree  # noqa: PLC0415
     from effbayes.inference import predictive  # noqa: PLC0415
 

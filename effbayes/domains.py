@@ -67,6 +67,33 @@ class ReferenceRate:
 
 
 @dataclass(frozen=True)
+class PrintedFigure:
+    """A factor over a period that is printed beside the claims.
+
+    Attributes
+    ----------
+    kind
+        What the factor is of: ``"factor"`` (of a series), ``"comparison"`` (of the reference rate
+        that a series is compared with), ``"product"`` (of both together) or ``"reference"``.
+    domain, series, reference
+        What it is about; empty where there is none.
+    until
+        Label of the last row of the series that is meant; empty for the last of all.
+    """
+
+    kind: str
+    text: str
+    domain: str
+    series: str
+    reference: str
+    until: str
+    factor: float
+    period_years: float
+    source: str
+    note: str
+
+
+@dataclass(frozen=True)
 class Correction:
     """One figure that differs from the published one, or was checked and kept.
 
@@ -230,6 +257,25 @@ def reference_rates() -> list[ReferenceRate]:
             note=row["note"],
         )
         for row in _rows("reference_rates.csv")
+    ]
+
+
+def printed_figures() -> list[PrintedFigure]:
+    """Factors printed beside the claims: with other periods, and of reference rates."""
+    return [
+        PrintedFigure(
+            kind=row["kind"],
+            text=row["claim"],
+            domain=row["domain"],
+            series=row["series"],
+            reference=row["reference"],
+            until=row["until"],
+            factor=float(row["factor"]),
+            period_years=float(row["period_years"]),
+            source=row["source"],
+            note=row["note"],
+        )
+        for row in _rows("printed_figures.csv")
     ]
 
 

@@ -163,6 +163,11 @@ def years_between(start: np.datetime64, end: np.datetime64) -> float:
     return float(days) / DAYS_PER_YEAR
 
 
+def date_after(origin: np.datetime64, years: float) -> np.datetime64:
+    """The day a number of years of 365.25 days after a date."""
+    return np.datetime64(origin, "D") + np.timedelta64(round(years * DAYS_PER_YEAR), "D")
+
+
 def prior_notes(
     n_obs: int, draws: Mapping[str, Sample], settings: Mapping[str, Any]
 ) -> tuple[str, ...]:
@@ -175,7 +180,7 @@ def prior_notes(
     draws
         Posterior draws of ``rate`` and ``sigma``.
     settings
-        With ``prior`` and ``priors`` of the log-linear model.
+        With ``model``, ``prior`` and ``priors``.
     """
     priors, kind = settings["priors"], settings["prior"]
     notes = []
@@ -194,6 +199,8 @@ def prior_notes(
                 f"badly with the priors: sigma ({figures}) and every interval here are a "
                 "compromise between them."
             )
+    if settings["model"] in {"changepoint", "drift"}:
+        return tuple(notes)  # their rate is no parameter, and its prior not that of one
     if kind == "default":
         log_time = np.log(MONTHS_PER_YEAR / draws["rate"])
         share = float(np.var(log_time) / priors["doubling_time_sdlog"] ** 2)

@@ -89,6 +89,7 @@ def summarize(run: Run, interval: Interval) -> dict[str, Any]:
         "factor_per_year": post.as_dict(post.trend_factor(rate, 1.0, interval)),
         "efficiency_factor": _factors(run, interval),
         "prob_progress": float(np.mean(rate > 0.0)),
+        **_own(run, interval),
         "references": _references(rate, post.years_between(*series.ends)),
         "parameters": _parameters(run, interval),
         "diagnostics": _diagnostics(run.diagnostics),
@@ -136,6 +137,39 @@ def _factor_of(doubling_time: float, years: float) -> float | None:
     with np.errstate(over="ignore"):
         found = float(factor(rate_per_year(doubling_time), years))
     return found if np.isfinite(found) else None
+
+
+def _own(run: Run, interval: Interval) -> dict[str, Any]:
+    """What a model has to say that others have not."""
+    draws, series = run.draws, run.series
+    if run.settings["model"] == "changepoint":
+        before, after = draws["rate_before"], draws["rate_after"]
+        change = post.estimate(draws["changepoint"], interval)
+        ends = {
+            name: None if years is None else str(post.date_after(series.origin, years))
+            for name, years in change._asdict().items()
+            if name != "note"
+        }
+        found = {
+            "date": ends,
+            "doubling_time_before_months": post.as_dict(post.doubling_time(before, interval)),
+            "doubling_time_after_months": post.as_dict(post.doubling_time(after, interval)),
+            "prob_faster_after": float(np.mean(after > before)),
+        }
+        if np.all(before > 0.0):
+            found["rate_ratio"] = post.as_dict(post.estimate(after / before, interval))
+        return {"change": found}
+    if run.settings["model"] == "drift":
+        path = draws["path_rate"]
+        start, end = series.ends
+        dates = start + (end - start) * np.linspace(0.0, 1.0, path.shape[-1])
+        rates = [
+            {"date": str(date), **post.as_dict(post.estimate(path[..., i], interval))}
+            for i, date in enumerate(dates.astype("datetime64[D]"))
+        ]
+        at_end = post.doubling_time(draws["rate_end"], interval)
+        return {"drift": {"doubling_time_at_end_months": post.as_dict(at_end), "rate": rates}}
+    return {}
 
 
 def _parameters(run: Run, interval: Interval) -> dict[str, Any]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from effbayes.inference.predictive import Pointwise
 
 RUN_SCHEMA = "effbayes.run/1"
+POOLED_SCHEMA = "effbayes.pooled-run/1"
 ATTRIBUTE = "effbayes"
 UNITS = {
     "rate": "doublings per year",
@@ -28,6 +29,15 @@ UNITS = {
     "alpha": "log2 of the series' unit",
     "sigma": "doublings",
     "nu": "1",
+    "eta": "doublings",
+    "rate_before": "doublings per year",
+    "rate_after": "doublings per year",
+    "changepoint": "years from the mean date",
+    "drift": "doublings per year per square root of a year",
+    "rate_mid": "doublings per year",
+    "rate_end": "doublings per year",
+    "path_level": "log2 of the series' unit",
+    "path_rate": "doublings per year",
 }
 _TEXT_COLUMNS = ("label", "source", "note")
 _SERIES_FIELDS = ("name", "domain", "unit", "direction", "rows", "title", "published", "remarks")
@@ -104,6 +114,8 @@ def parts(tree: xr.DataTree) -> dict[str, Any]:
         The tree was not built here.
     """
     content = json.loads(tree.attrs[ATTRIBUTE])
+    if content["schema"] == POOLED_SCHEMA:
+        raise ValueError(f"several series in one run ({POOLED_SCHEMA}): use effbayes.load_pooled")
     if content["schema"] != RUN_SCHEMA:
         raise ValueError(f"schema {content['schema']!r}, this version reads {RUN_SCHEMA!r}")
     table = tree["table"].to_dataset()
@@ -136,13 +148,14 @@ def _require(found: Mapping[str, Any], names: Iterable[str], part: str) -> None:
 def _dataset(
     arrays: Arrays, dims: tuple[str, ...], coords: Mapping[str, np.ndarray] | None = None
 ) -> xr.Dataset:
-    shape = next(iter(arrays.values())).shape
+    shape = next(iter(arrays.values())).shape[: len(dims)]
     known = coords or {}
     index = {dim: known.get(dim, np.arange(size)) for dim, size in zip(dims, shape, strict=True)}
     variables = {}
     for name, array in arrays.items():
         attrs = {"units": UNITS[name]} if name in UNITS else {}
-        variables[name] = (dims, array, attrs)
+        # What a draw holds beside a number is a path, at dates equally spaced.
+        variables[name] = ((*dims, "knot")[: array.ndim], array, attrs)
     return xr.Dataset(variables, coords=index)
 
 

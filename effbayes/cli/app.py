@@ -8,7 +8,17 @@ from typing import Annotated, NoReturn
 import typer
 
 import effbayes
-from effbayes.cli import doctor, output, runs, sampling, tables
+from effbayes.cli import (
+    comparing,
+    doctor,
+    output,
+    plotting,
+    quantities,
+    reproducing,
+    runs,
+    sampling,
+    tables,
+)
 from effbayes.errors import EffbayesError
 
 INTERRUPTED = 130
@@ -53,7 +63,13 @@ app.command("sample")(sampling.sample)
 app.command("summarize")(runs.summarize)
 app.command("diagnose")(runs.diagnose)
 app.command("factor")(runs.factor)
+app.command("convert")(quantities.convert)
+app.command("forecast")(quantities.forecast)
+app.command("effective")(quantities.effective)
+app.command("compare")(comparing.compare)
 app.command("validate")(tables.validate)
+app.command("plot")(plotting.plot)
+app.command("reproduce")(reproducing.reproduce)
 app.command("doctor")(doctor.doctor)
 
 

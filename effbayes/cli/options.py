@@ -55,8 +55,29 @@ Ci = Annotated[float, typer.Option("--ci", help="Probability of the credible int
 Kind = Annotated[
     str, typer.Option("--interval", metavar="eti|hdi", help="Equal-tailed or highest-density.")
 ]
+PointValues = Annotated[
+    bool, typer.Option("--point-values", help="Ignore bounds (interval censoring).")
+]
+Warmup = Annotated[int | None, typer.Option(help="Steps that adapt, per chain.")]
+Draws = Annotated[int | None, typer.Option(help="Draws kept, per chain.")]
+Chains = Annotated[int | None, typer.Option(help="Chains.")]
+TargetAccept = Annotated[float | None, typer.Option(help="Target acceptance.")]
+Seed = Annotated[int, typer.Option(help="Same seed, same draws.")]
+Platform = Annotated[
+    str | None, typer.Option(metavar="cpu|gpu|tpu", help="Where to sample; JAX chooses by default.")
+]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Neither use nor keep compiled programs.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 Json = Annotated[bool, typer.Option("--json", help="One strict JSON document on stdout.")]
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run file written by sample --out.")]
+Run = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN",
+        help="A run file written by sample --out; of several series, RUN#SERIES is one of them.",
+    ),
+]
 
 
 def column_mapping(pairs: Sequence[str] | None) -> dict[str, str]:

@@ -46,6 +46,16 @@ def doubling_time(value: Mapping[str, Any], unit: str = "") -> str:
     return f"{middle}longer than {number(value['low'])}{after}, or no progress"
 
 
+def document(found: Mapping[str, Any]) -> None:
+    """A run of one series, or of several pooled, as `summary` gives it."""
+    if "summaries" not in found:
+        summaries([found])
+        return
+    with layout.page() as console:
+        _population(console, found)
+        _several(console, found["summaries"])
+
+
 def summaries(found: Sequence[Mapping[str, Any]]) -> None:
     """One series in full, several as a table with a line each."""
     with layout.page() as console:
@@ -80,6 +90,7 @@ def _one(console: Console, summary: Mapping[str, Any]) -> None:
             else _probability(summary["prob_progress"]),
         ),
     ]
+    rows += _of_the_model(summary)
     rows += [(name, estimate(parameter)) for name, parameter in summary["parameters"].items()]
     layout.table(console, ("", f"median ({percent}, {kind})"), rows)
     references = [
@@ -95,6 +106,60 @@ def _one(console: Console, summary: Mapping[str, Any]) -> None:
     layout.table(console, names, references)
     _notes(console, summary["notes"])
     _made_by(console, [summary])
+
+
+def _of_the_model(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a model has to say that others have not."""
+    if change := summary.get("change"):
+        date = change["date"]
+        rows = [
+            ("date of the change", f"{date['median']} ({date['low']} to {date['high']})"),
+            (
+                "doubling time before",
+                doubling_time(change["doubling_time_before_months"], "months"),
+            ),
+            ("doubling time after", doubling_time(change["doubling_time_after_months"], "months")),
+            ("P(faster after the change)", _probability(change["prob_faster_after"])),
+        ]
+        if "rate_ratio" in change:
+            rows.append(("rate after / rate before", estimate(change["rate_ratio"])))
+        return rows
+    if drift := summary.get("drift"):
+        start, end = drift["rate"][0], drift["rate"][-1]
+        at_end = doubling_time(drift["doubling_time_at_end_months"], "months")
+        return [
+            (f"rate on {start['date']}", estimate(start)),
+            (f"rate on {end['date']}", estimate(end)),
+            (f"doubling time on {end['date']}", at_end),
+        ]
+    return []
+
+
+def _population(console: Console, found: Mapping[str, Any]) -> None:
+    """What the series of a pooled run have in common."""
+    percent = f"{100 * found['ci']['prob']:g} %"
+    kind = "equal-tailed" if found["ci"]["kind"] == "eti" else "highest-density"
+    population, reasons = found["population"], found["diagnostics"]["reasons"]
+    layout.line(console, f"{len(found['summaries'])} series pooled", style="bold")
+    layout.line(console, f"{found['model']}, {found['prior']} prior")
+    if reasons:
+        layout.line(console, "the sampler did not converge", style="bold red")
+        for reason in reasons:
+            layout.line(console, f"  {reason}", style="red")
+    else:
+        layout.line(console, f"sampler: {found['diagnostics']['verdict']}")
+    rows = [
+        (words, estimate(population[name], unit)) for name, (words, unit) in OF_POPULATION.items()
+    ]
+    layout.table(console, ("", f"median ({percent}, {kind})"), rows)
+
+
+OF_POPULATION = {
+    "doubling_time_typical_months": ("doubling time of the typical domain", "months"),
+    "doubling_time_new_months": ("doubling time of a domain not yet seen", "months"),
+    "tau": ("tau, spread of log doubling times", ""),
+    "s": ("s, noise of the typical series", "doublings"),
+}
 
 
 def _several(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
@@ -124,10 +189,16 @@ def _several(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
             )
         )
     layout.table(console, columns, rows)
+    about: dict[str, list[str]] = {}
     for summary in found:
         if summary["diagnostics"]["reasons"]:
             _verdict(console, summary)
-        _notes(console, [f"{summary['series']}: {note}" for note in summary["notes"]])
+        for note in summary["notes"]:
+            about.setdefault(note, []).append(summary["series"])
+    # What is to be said of several is said once.
+    for note, names in about.items():
+        whose = "all series" if len(names) == len(found) else ", ".join(names)
+        _notes(console, [f"{whose}: {note}"])
     _made_by(console, found)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from effbayes.cli import options, output, render
+from effbayes.cli import kept, options, output, render
 from effbayes.cli.sampling import NOT_CONVERGED
 
 
@@ -17,29 +17,25 @@ def summarize(
     json: options.Json = False,
 ) -> None:
     """Numbers of a run that was kept."""
-    from effbayes.analysis import load
-
     chosen = options.interval(ci, interval)
-    fit = load(run)
+    fit = kept.read(run)
     summary = fit.summary(*chosen)
     if json:
         output.write_json(summary)
     else:
-        render.summaries([summary])
+        render.document(summary)
     if not fit.verdict.ok:
         raise typer.Exit(NOT_CONVERGED)
 
 
 def diagnose(run: options.Run, json: options.Json = False) -> None:
     """Verdict on the sampler. With R-hat and effective sample size of every quantity."""
-    from effbayes.analysis import load
-
-    fit = load(run)
+    fit = kept.read(run)
     if json:
         figures = output.nulls(fit.verdict.as_dict())
         output.write_json({"schema": "effbayes.diagnostics/1", **figures})
     else:
-        render.diagnostics(fit.series.id, fit.verdict)
+        render.diagnostics(fit.id, fit.verdict)
     if not fit.verdict.ok:
         raise typer.Exit(NOT_CONVERGED)
 
@@ -55,11 +51,10 @@ def factor(
     json: options.Json = False,
 ) -> None:
     """Efficiency factor between two dates. Of the trend, of new systems, and as observed."""
-    from effbayes.analysis import load
     from effbayes.posterior import FACTOR_KINDS, as_dict
 
     chosen = options.interval(ci, interval)
-    fit = load(run)
+    fit = kept.read_one(run)
     factors = {
         kind: as_dict(fit.efficiency_factor(start, end, kind, *chosen)) for kind in FACTOR_KINDS
     }

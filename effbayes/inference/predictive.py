@@ -16,7 +16,7 @@ from jax import Array
 
 from effbayes.arrays import RandomKey
 from effbayes.inference.machine_code import compiled
-from effbayes.models.contract import Data, Model
+from effbayes.models.contract import Data, Model, draws_of
 from effbayes.runtime import Plan
 
 BATCH_ELEMENTS = 2**18
@@ -41,7 +41,7 @@ def pointwise(model: Model, key: RandomKey, values: Values, data: Data, *, plan:
     """Log-likelihood of every row, log prior, and a replicated data set, for each draw."""
     n = int(np.sum(data.mask))
     arguments = (jax.random.key_data(key), dict(values), data._asdict())
-    found = _program(_pointwise, model, _shapes(arguments), plan)(*arguments)
+    found = _program(_pointwise, model, 0, _shapes(arguments), plan)(*arguments)
     found = {name: np.asarray(each) for name, each in found.items()}
     return Pointwise(
         found["log_likelihood"][..., :n], found["log_prior"], found["predictive"][..., :n]
@@ -58,14 +58,13 @@ def prior_draws(
     if not model.has_proper_prior:
         return None
     n = int(np.sum(data.mask))
-    keys = np.asarray(jax.random.key_data(jax.random.split(key, number)))
-    arguments = (keys, data._asdict())
-    found = _program(_from_prior, model, _shapes(arguments), plan)(*arguments)
+    arguments = (jax.random.key_data(key), data._asdict())
+    found = _program(_from_prior, model, number, _shapes(arguments), plan)(*arguments)
     draws = {name: np.asarray(each) for name, each in found["parameters"].items()}
-    return draws, np.asarray(found["data"])[:, :n]
+    return draws, np.asarray(found["data"])[..., :n]
 
 
-def _pointwise(model: Model) -> Callable[..., Any]:
+def _pointwise(model: Model, _: int) -> Callable[..., Any]:
     def everything(bits: Any, values: Any, columns: Any) -> dict[str, Array]:
         data = Data(**columns)
         n_chains, n_draws = values["rate"].shape
@@ -91,23 +90,27 @@ def _pointwise(model: Model) -> Callable[..., Any]:
     return everything
 
 
-def _from_prior(model: Model) -> Callable[..., Any]:
+def _from_prior(model: Model, number: int) -> Callable[..., Any]:
     def everything(bits: Any, columns: Any) -> dict[str, Any]:
         data = Data(**columns)
-
-        def one(bits: Any) -> dict[str, Any]:
-            key_parameters, key_data = jax.random.split(jax.random.wrap_key_data(bits))
-            drawn = model.prior_draw(key_parameters, data)
-            return {"parameters": drawn, "data": model.predict(key_data, drawn, data)}
-
-        return jax.vmap(one)(bits)
+        key_parameters, key_data = jax.random.split(jax.random.wrap_key_data(bits))
+        draws = draws_of(model, key_parameters, data, number)
+        predict = jax.vmap(model.predict, in_axes=(0, 0, None))
+        return {
+            "parameters": draws,
+            "data": predict(jax.random.split(key_data, number), draws, data),
+        }
 
     return everything
 
 
 @lru_cache(maxsize=64)
 def _program(
-    make: Callable[[Model], Callable[..., Any]], model: Model, shapes: Any, plan: Plan
+    make: Callable[[Model, int], Callable[..., Any]],
+    model: Model,
+    number: int,
+    shapes: Any,
+    plan: Plan,
 ) -> Callable[..., Any]:
     """A function of a model, compiled for shapes or loaded."""
     structure, leaves = shapes
@@ -118,8 +121,8 @@ def _program(
         )
         return found
 
-    made_from = (make.__name__, repr(model), str(structure), leaves)
-    return compiled(make(model), arguments, made_from=made_from, plan=plan).call
+    made_from = (make.__name__, repr(model), number, str(structure), leaves)
+    return compiled(make(model, number), arguments, made_from=made_from, plan=plan).call
 
 
 def _shapes(arguments: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,13 @@ if TYPE_CHECKING:
     from effbayes.dataset.series import Series
     from effbayes.models.contract import Model
     from effbayes.models.priors import TrendPriors
+    from effbayes.types import Rows
 
-MODELS = ("loglinear",)
-"""Models of one series. Each is a module of this package with `Priors` and `make_model`."""
+MODELS = ("loglinear", "frontier", "records", "changepoint", "drift")
+"""Models of one series. Each is a module of this package with `Priors`, `ROWS` and `make_model`."""
+
+POOLED = "hierarchical"
+"""The model of several series at once; see `effbayes.pooled`."""
 
 
 def require_known(name: str) -> None:
@@ -24,8 +29,30 @@ def require_known(name: str) -> None:
     UsageError
         With the names that there are.
     """
+    if name == POOLED:
+        raise UsageError(f"model {POOLED} takes several series: effbayes.sample_pooled(series)")
     if name not in MODELS:
-        raise UsageError(f"no model {name!r}; there are {', '.join(MODELS)}")
+        raise UsageError(f"no model {name!r}; there are {', '.join((*MODELS, POOLED))}")
+
+
+def with_rows(name: str, series: Series, where: Rows | None = None) -> Series:
+    """A series with the rows that a model uses.
+
+    Parameters
+    ----------
+    name
+        One of `MODELS`.
+    series
+        Rows that an expression chose stay as they are.
+    where
+        ``"all"`` or ``"frontier"``; None is the model's own choice, or if it has none, the series'.
+    """
+    require_known(name)
+    own: Rows | None = import_module(f"effbayes.models.{name}").ROWS
+    wanted = where or own
+    if wanted is None or (where is None and series.rows not in {"all", "frontier"}):
+        return series
+    return series.where(wanted)
 
 
 def make_model(
@@ -58,3 +85,18 @@ def make_model(
         raise UsageError(f"model {name} takes {name}.Priors, not {type(priors).__name__}")
     made: Model = module.make_model(series, priors, robust=robust)
     return made
+
+
+def restore(settings: Mapping[str, Any], series: Series) -> Model:
+    """The model of a run from its settings, for the same rows.
+
+    Raises
+    ------
+    UsageError
+        No such model of one series.
+    """
+    name = str(settings["model"])
+    require_known(name)
+    module: Any = import_module(f"effbayes.models.{name}")
+    priors = module.Priors(**settings["priors"])
+    return make_model(name, series, priors, robust=settings.get("noise") == "student_t")

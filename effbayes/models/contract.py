@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -38,6 +39,9 @@ class Data(NamedTuple):
     """Standard deviation of the date in years."""
     mask: PerObsMask
     y_mean: Scalar
+    first: Scalar
+    last: Scalar
+    """Times of the first and the last row, also while a row is left out."""
     slope_sign: Scalar
     """-1 where progress makes the value fall, 1 where it makes it rise."""
     rate_guess: Scalar
@@ -148,6 +152,8 @@ def data_from_series(series: Series) -> Data:
     padded = {name: _pad(column, size, fill) for name, (column, fill) in columns.items()}
     scalars = {
         "y_mean": y.mean(),
+        "first": t.min(),
+        "last": t.max(),
         "slope_sign": sign,
         "rate_guess": sign * slope,
         "sigma_guess": np.sqrt(spread**2 + 0.05**2),
@@ -166,6 +172,12 @@ def is_censored(data: Data) -> Any:
 def mean_of_trend(alpha: Any, rate: Any, data: Data) -> Any:
     """Trend at each row: ``alpha + slope_sign * rate * t``, in log2 of the unit."""
     return alpha + data.slope_sign * rate * data.t
+
+
+def draws_of(model: Model, key: RandomKey, data: Data, number: int) -> dict[str, Array]:
+    """Independent draws from a proper prior, dims (draw, ...) each."""
+    keys = jax.random.split(key, number)
+    return jax.vmap(lambda key: model.prior_draw(key, data))(keys)
 
 
 def _log2_values(series: Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -28,6 +28,11 @@ from effbayes.models.trend_model import Positive, TrendModel
 
 if TYPE_CHECKING:
     from effbayes.models.loglinear_program import Program
+    from effbayes.types import Rows
+
+
+ROWS: Rows | None = None
+"""The series' own choice."""
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,10 @@ def sample_trend(priors: TrendPriors, data: Data) -> dict[str, Scalar]:
         )
     if flat:
         sigma = numpyro.sample("sigma", _flat(constraints.positive))
-        numpyro.factor("flat_in_log_sigma", -jnp.log(sigma))
+        # As `numpyro.factor` does it, which fails where ArviZ was imported first: the stand-in that
+        # ArviZ leaves for NumPyro loads its distributions twice, without their submodules' names.
+        flat_in_log = dist.Unit(-jnp.log(sigma))
+        numpyro.sample("flat_in_log_sigma", flat_in_log, obs=flat_in_log.sample(None))
     else:
         sigma = numpyro.sample("sigma", dist.HalfNormal(priors.sigma_scale))
     return {"alpha": alpha, "rate": rate, "sigma": sigma}

@@ -8,7 +8,10 @@ import effbayes
 from effbayes.domains import domain_names
 from tests.cli.program import QUICK, run
 
-COMMANDS = ("domains", "sample", "summarize", "diagnose", "factor", "validate", "doctor")
+COMMANDS = (
+    *("domains", "sample", "summarize", "diagnose", "factor", "convert", "forecast", "effective"),
+    *("compare", "validate", "plot", "reproduce", "doctor"),
+)
 GO = ("sample", "--domain", "go", *QUICK)
 
 

@@ -10,8 +10,6 @@ import pytest
 
 import effbayes as eb
 
-from .conftest import make_series
-
 
 def test_the_claim_within_its_posterior(alexnet_fit):
     assert alexnet_fit.verdict.ok
@@ -149,25 +147,6 @@ def test_pointwise_groups_are_left_out_where_they_would_fill_the_memory(alexnet,
     fit = eb.sample(alexnet, warmup=100, draws=100)
     assert "log_likelihood" not in fit.posterior.children
     assert "posterior" in fit.posterior.children
-
-
-def test_plot_returns_a_figure_and_keeps_words_as_words():
-    series = make_series(
-        ["2012-01-01", "2013-06-01", "2014-02-01", "2016-01-01"],
-        [16.0, 9.0, 5.0, 1.0],
-        title=r"cost in $ and \frac $x$",
-        unit="US$",
-        used=np.array([True, True, False, True]),
-        value_low=np.array([np.nan, 8.0, np.nan, np.nan]),
-        value_high=np.array([np.nan, 10.0, np.nan, 2.0]),
-    )
-    figure = eb.sample(series, warmup=100, draws=100).plot()
-    axes = figure.axes[0]
-    assert axes.get_yscale() == "log"
-    assert {"rows used", "rows not used", "a doubling every 24 months"} <= {
-        text.get_text() for text in axes.get_legend().get_texts()
-    }
-    figure.canvas.draw()
 
 
 @pytest.mark.parametrize("domain", eb.domain_names())

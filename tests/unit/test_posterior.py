@@ -129,6 +129,7 @@ def test_overflow_is_null_with_a_note():
 
 def test_notes_say_what_the_prior_contributes():
     settings = {
+        "model": "loglinear",
         "prior": "default",
         "priors": {"sigma_scale": 1.0, "doubling_time_sdlog": 1.2, "rate_sd": 2.0},
     }

@@ -1,0 +1,417 @@
+r"""Models of one series side by side: exact leave-one-out, stacking, and the average of models.
+
+The expected log pointwise predictive density of a model is the sum over rows of
+:math:`\log p(y_i \mid y_{-i})`, each from a refit without the row (Vehtari, Gelman and Gabry 2017,
+doi:10.1007/s11222-016-9696-4, estimate it by importance sampling from one fit, PSIS; its figures
+stand beside, with the Pareto k that tells where it cannot be trusted). Stacking weights maximize
+the score of the mixture, :math:`\sum_i \log \sum_k w_k p_k(y_i \mid y_{-i})` (Yao et al. 2018,
+doi:10.1214/17-BA1091). Only models of the same rows can be weighed, and of a series whose every row
+can be spared; others stand apart.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from effbayes import posterior as post
+from effbayes.analysis import Analysis
+from effbayes.diagnostics import diagnose, mcse_mean
+from effbayes.errors import DataError, UsageError
+from effbayes.posterior import Interval
+from effbayes.types import Estimate, IntervalKind
+
+SCHEMA = "effbayes.comparison/1"
+HIGH_PARETO_K = 0.7
+AVERAGED_DRAWS = 4000
+MEDIANS_AGREE, ENDS_AGREE = 1.15, 1.5
+"""Greatest ratio of medians, and of interval's ends, of models that agree."""
+
+Floats = NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+"""Called with the name of a model, refits done and refits in all."""
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """How well a model predicts rows that it has not seen.
+
+    Attributes
+    ----------
+    name
+        Of the model, with what tells it from others of the same name.
+    fit
+        Its posterior from all rows.
+    elpd
+        Log predictive density of each row left out, dims (obs,); None where the model stands apart.
+    mcse
+        Monte Carlo standard error of each, dims (obs,).
+    psis
+        The same by importance sampling, dims (obs,).
+    pareto_k
+        Its diagnostic, dims (obs,); above 0.7 (fewer draws: less) it cannot be trusted.
+    failed
+        Labels of rows whose refit did not converge.
+    apart
+        Why the model is not weighed; None where it is.
+    """
+
+    name: str
+    fit: Analysis
+    elpd: Floats | None = None
+    mcse: Floats | None = None
+    psis: Floats | None = None
+    pareto_k: Floats | None = None
+    failed: tuple[str, ...] = ()
+    apart: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Models of one series, the best predictions first; then those that stand apart.
+
+    Attributes
+    ----------
+    scores
+        One for each model.
+    weights
+        Stacking weights by name, of the models that are weighed; they sum to one.
+    """
+
+    scores: tuple[Score, ...]
+    weights: Mapping[str, float]
+
+    @property
+    def weighed(self) -> tuple[Score, ...]:
+        """Models of the same rows."""
+        return tuple(score for score in self.scores if score.apart is None)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every fit and every refit converged."""
+        return all(score.fit.verdict.ok and not score.failed for score in self.scores)
+
+    @cached_property
+    def averaged_rate(self) -> Floats:
+        """Draws of the rate from the models in proportion to their weights, dims (draw,).
+
+        Raises
+        ------
+        UsageError
+            All models stand apart.
+        """
+        if not self.weighed:
+            raise UsageError("no model is weighed, so there is no average of them")
+        return mixture(
+            [np.ravel(score.fit.draws["rate"]) for score in self.weighed],
+            [self.weights[score.name] for score in self.weighed],
+        )
+
+    def doubling_time(self, ci: float = 0.95, kind: IntervalKind = "eti") -> Estimate:
+        """Model-averaged doubling time in months."""
+        return post.doubling_time(self.averaged_rate, Interval(ci, kind).check())
+
+    def efficiency_factor(self, ci: float = 0.95, kind: IntervalKind = "eti") -> Estimate:
+        """Model-averaged efficiency factor over the span of the series."""
+        rate = self.averaged_rate
+        years = post.years_between(*self.weighed[0].fit.series.ends)
+        return post.trend_factor(rate, years, Interval(ci, kind).check())
+
+    def elpd_difference(self, score: Score) -> tuple[float, float]:
+        """Difference to the best model, and its standard error over rows."""
+        best = self.weighed[0]
+        if score.elpd is None or best.elpd is None:
+            raise UsageError(f"model {score.name} stands apart: {score.apart}")
+        each = score.elpd - best.elpd
+        return float(each.sum()), float(np.sqrt(len(each) * each.var()))
+
+    def sentence(self, ci: float = 0.95, kind: IntervalKind = "eti") -> str:
+        """Whether the choice of a model matters, in one sentence."""
+        return verdict(
+            {score.name: score.fit.doubling_time(ci=ci, kind=kind) for score in self.scores}, ci
+        )
+
+    def summary(self, ci: float = 0.95, kind: IntervalKind = "eti") -> dict[str, Any]:
+        """Everything reported, strict JSON."""
+        series = self.scores[0].fit.series
+        return {
+            "schema": SCHEMA,
+            "domain": series.domain or None,
+            "series": series.name,
+            "ci": Interval(ci, kind).check()._asdict(),
+            "models": [self._row(score, ci, kind) for score in self.scores],
+            "averaged": self._averaged(ci, kind),
+            "sentence": self.sentence(ci, kind),
+            "verdict": "ok" if self.ok else "failed",
+        }
+
+    def _averaged(self, ci: float, kind: IntervalKind) -> dict[str, Any] | None:
+        if not self.weighed:
+            return None
+        start, end = self.weighed[0].fit.series.span
+        return {
+            "doubling_time_months": post.as_dict(self.doubling_time(ci, kind)),
+            "efficiency_factor": {
+                "from": start,
+                "to": end,
+                **post.as_dict(self.efficiency_factor(ci, kind)),
+            },
+        }
+
+    def _row(self, score: Score, ci: float, kind: IntervalKind) -> dict[str, Any]:
+        row = {
+            "name": score.name,
+            "model": score.fit.settings["model"],
+            "n_obs": score.fit.series.n_obs,
+            "rows": score.fit.series.rows,
+            "doubling_time_months": post.as_dict(score.fit.doubling_time(ci=ci, kind=kind)),
+            "verdict": score.fit.verdict.verdict,
+        }
+        if score.elpd is None or score.mcse is None:
+            return row | {"apart": score.apart}
+        difference, error = self.elpd_difference(score)
+        row |= {
+            "elpd": float(score.elpd.sum()),
+            "elpd_mcse": float(np.sqrt(np.sum(score.mcse**2))),
+            "elpd_se": float(np.sqrt(len(score.elpd) * score.elpd.var())),
+            "elpd_difference": difference,
+            "elpd_difference_se": error,
+            "weight": self.weights[score.name],
+            "failed_refits": list(score.failed),
+        }
+        if score.psis is not None and score.pareto_k is not None:
+            row |= {
+                "psis_elpd": float(score.psis.sum()),
+                "pareto_k": [float(k) for k in score.pareto_k],
+            }
+        return row
+
+
+def compare(
+    fits: Sequence[Analysis], *, platform: str | None = None, progress: Progress | None = None
+) -> Comparison:
+    """Compare fits of one series by exact leave-one-out.
+
+    Parameters
+    ----------
+    fits
+        At least two, of the same table. Those of the same rows are weighed against each other, the
+        largest such group (the first, where two are as large); the others stand apart.
+    platform
+        ``"cpu"``, ``"gpu"`` or ``"tpu"``; None is JAX's own choice.
+    progress
+        Called after every refit.
+
+    Raises
+    ------
+    UsageError
+        Fewer than two fits, or of different tables.
+    """
+    if len(fits) < 2:
+        raise UsageError("a comparison needs at least two fits")
+    series = {fit.series.id for fit in fits}
+    if len(series) > 1 or len({_table(fit) for fit in fits}) > 1:
+        raise UsageError(f"these fits are of different tables: {', '.join(sorted(series))}")
+    digests = [fit.made_by["data_sha256"] for fit in fits]
+    weighed = max(dict.fromkeys(digests), key=digests.count)
+    scores = []
+    for name, fit, digest in zip(names(fits), fits, digests, strict=True):
+        reason = _why_apart(fit, same_rows=digest == weighed)
+        if reason is None:
+            scores.append(_score(name, fit, platform, progress))
+        else:
+            scores.append(Score(name, fit, apart=reason))
+    ranked = sorted(
+        scores, key=lambda score: -np.inf if score.elpd is None else score.elpd.sum(), reverse=True
+    )
+    found = [score for score in ranked if score.elpd is not None]
+    if not found:
+        return Comparison(tuple(ranked), {})
+    densities = np.stack([score.elpd for score in found if score.elpd is not None], axis=1)
+    weights = stacking_weights(densities)
+    by_name = {score.name: float(w) for score, w in zip(found, weights, strict=True)}
+    return Comparison(tuple(ranked), by_name)
+
+
+def stacking_weights(elpd: Floats, *, tolerance: float = 1e-12) -> Floats:
+    """Weights that maximize the log score of the mixture.
+
+    Parameters
+    ----------
+    elpd
+        Log predictive densities, dims (obs, model).
+    tolerance
+        Greatest change of a weight in the last step.
+
+    Returns
+    -------
+    NDArray
+        Dims (model,), sum one. The score is concave, and each step (expectation-maximization of
+        mixture weights) raises it: there is one answer, and no step can leave the simplex.
+    """
+    density = np.exp(elpd - elpd.max(axis=1, keepdims=True))
+    weights = np.full(elpd.shape[1], 1.0 / elpd.shape[1])
+    for _ in range(200_000):
+        better = weights * np.mean(density / (density @ weights)[:, None], axis=0)
+        if np.max(np.abs(better - weights)) < tolerance:
+            return better
+        weights = better
+    return weights
+
+
+def mixture(draws: Sequence[Floats], weights: Sequence[float]) -> Floats:
+    """Draws from models in proportion to weights, dims (draw,).
+
+    Each model's are its quantiles at probabilities evenly spaced: thinning would add noise.
+    """
+    shares = np.floor(np.cumsum(weights) / np.sum(weights) * AVERAGED_DRAWS + 0.5)
+    counts = np.diff(shares, prepend=0.0).astype(int)
+    return np.concatenate(
+        [
+            np.quantile(each, (np.arange(count) + 0.5) / count)
+            for each, count in zip(draws, counts, strict=True)
+            if count
+        ]
+    )
+
+
+def names(fits: Sequence[Analysis]) -> list[str]:
+    """A name for each fit: its model, with prior, noise or place where that alone tells them."""
+    found = [str(fit.settings["model"]) for fit in fits]
+    for i, fit in enumerate(fits):
+        if fit.settings["prior"] != "default":
+            found[i] += f" ({fit.settings['prior']})"
+        if fit.settings.get("noise") == "student_t":
+            found[i] += " (robust)"
+    return [
+        f"{name} #{found[: i + 1].count(name)}" if found.count(name) > 1 else name
+        for i, name in enumerate(found)
+    ]
+
+
+def verdict(times: Mapping[str, Estimate], ci: float) -> str:
+    """Whether models disagree on a doubling time, in one sentence.
+
+    Parameters
+    ----------
+    times
+        Doubling times in months by model.
+    ci
+        Probability of their intervals.
+    """
+    open_ended = [name for name, time in times.items() if time.high is None]
+    medians = [time.median for time in times.values() if time.median is not None]
+    highs = [time.high for time in times.values() if time.high is not None]
+    lows = [time.low for time in times.values() if time.low is not None]
+    spread = f"medians from {min(medians):.3g} to {max(medians):.3g} months" if medians else ""
+    ends = (
+        f"upper limits ({100 * ci:g} %) from {min(highs):.3g} to {max(highs):.3g}" if highs else ""
+    )
+    if open_ended and highs:
+        ends += f", and none for {', '.join(open_ended)}"
+    agree = (
+        not (open_ended and highs)
+        and len(medians) == len(times)
+        and max(medians) <= MEDIANS_AGREE * min(medians)
+        and (not highs or max(highs) <= ENDS_AGREE * min(highs))
+        and (not lows or max(lows) <= ENDS_AGREE * min(lows))
+    )
+    said = "; ".join(part for part in (spread, ends) if part) or "no model has a doubling time"
+    return f"The choice of a model {'hardly matters' if agree else 'matters'}: {said}."
+
+
+def _why_apart(fit: Analysis, *, same_rows: bool) -> str | None:
+    """Why a fit cannot be weighed against the others; None where it can."""
+    from effbayes.models import catalogue  # noqa: PLC0415 - JAX is slow to import
+
+    series = fit.series
+    if fit.settings["model"] == catalogue.POOLED:
+        return "it was pooled with other series, whose rows tell of it too"
+    if not same_rows:
+        used = f"{series.n_obs} of {series.n_table} rows"
+        return f"it uses other rows ({used}): densities of other data cannot be compared"
+    model = catalogue.restore(fit.settings, series)
+    for row in np.flatnonzero(series.used):
+        others = series.used.copy()
+        others[row] = False
+        try:
+            model.check(series.select(others, "all but one"))
+        except DataError as error:
+            return f"no row can be left out: without {series.label[row] or row + 1}, {error}"
+    return None
+
+
+def _table(fit: Analysis) -> tuple[Any, ...]:
+    series = fit.series
+    return tuple(series.date.tolist()), tuple(series.value.tolist()), series.direction
+
+
+def _score(name: str, fit: Analysis, platform: str | None, progress: Progress | None) -> Score:
+    from effbayes import runtime  # noqa: PLC0415 - JAX is slow to import
+    from effbayes.inference.leave_one_out import refits  # noqa: PLC0415
+    from effbayes.inference.nuts import SamplerSettings  # noqa: PLC0415
+    from effbayes.models import catalogue, contract  # noqa: PLC0415
+
+    model = catalogue.restore(fit.settings, fit.series)
+    data = contract.data_from_series(fit.series)
+    fields = SamplerSettings.__dataclass_fields__
+    settings = SamplerSettings(**{k: v for k, v in fit.settings["sampler"].items() if k in fields})
+    used = np.flatnonzero(fit.series.used)
+    elpd, mcse, failed = [], [], []
+    with runtime.on_device(platform) as device:
+        stream = runtime.stream(fit.settings["sampler"]["seed"], fit.made_by["data_sha256"])
+        told = None if progress is None else lambda done, total: progress(name, done, total)
+        for refit in refits(
+            model,
+            data,
+            runtime.key_bits(stream),
+            settings,
+            plan=runtime.plan(device),
+            progress=told,
+        ):
+            value, error = log_mean_exp(refit.log_likelihood)
+            elpd.append(value)
+            mcse.append(error)
+            quantities = {
+                each: refit.draws.values[each]
+                for each in ("rate", *fit.settings["parameters"])
+                if refit.draws.values[each].ndim == 2
+            }
+            if not diagnose(quantities, refit.draws.stats).ok:
+                failed.append(fit.series.label[used[refit.row]])
+    psis, pareto_k = _psis(fit)
+    return Score(name, fit, np.array(elpd), np.array(mcse), psis, pareto_k, tuple(failed))
+
+
+def log_mean_exp(log_density: Floats) -> tuple[float, float]:
+    """Log of the mean of a density over draws, and its Monte Carlo standard error.
+
+    Parameters
+    ----------
+    log_density
+        Dims (chain, draw).
+    """
+    peak = float(log_density.max())
+    density = np.exp(log_density - peak)
+    mean = float(density.mean())
+    return peak + float(np.log(mean)), float(mcse_mean(density)) / mean
+
+
+def _psis(fit: Analysis) -> tuple[Floats | None, Floats | None]:
+    """Leave-one-out by importance sampling from the full posterior, and Pareto k, from ArviZ."""
+    import arviz_stats  # noqa: PLC0415 - slow to import
+
+    loo: Any = vars(arviz_stats)["loo"]  # without types
+
+    if "log_likelihood" not in fit.posterior.children:
+        return None, None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of high Pareto k, which is reported here
+        found = loo(fit.posterior, pointwise=True)
+    return found.elpd_i.to_numpy().ravel(), found.pareto_k.to_numpy().ravel()

@@ -1,0 +1,561 @@
+r"""Several series pooled: their doubling times and noises come from one population.
+
+.. math::
+
+    \log T_d \sim \mathrm{Normal}(\mu, \tau), \qquad
+    \log \sigma_d \sim \mathrm{Normal}(\log s, 0.5), \qquad
+    \alpha_d \sim \mathrm{Normal}(\bar y_d, 10),
+
+    e^\mu \sim \mathrm{LogNormal}(\log 18, 1.2), \qquad
+    \tau \sim \mathrm{HalfNormal}(1), \qquad s \sim \mathrm{HalfNormal}(1),
+
+with the rows of each series as in the log-linear model and :math:`r_d = 12 / T_d`. A series of two
+rows borrows its noise, and part of its rate, from the others;
+:math:`T_\mathrm{new} = \exp(\mathrm{Normal}(\mu, \tau))` is the doubling time of a domain not yet
+seen.
+
+A hierarchy has two funnels: where the data of a series are weak it follows the population and
+narrows with tau, and where they are sharp the population follows it. Neither the centred nor the
+non-centred form suits both. Here a position is
+
+.. math:: (\mu, \tau, s;\ r_1, \sigma_1, \alpha_1;\ \dots;\ r_D, \sigma_D, \alpha_D)
+
+standardised one after another, each by the normal approximation of its distribution given the data
+and those before it in the order s, tau, sigma_d, mu, log T_d, alpha_d. A series is thus centred in
+the measure in which its own rows inform it (`log_noise`, `rate_in_errors`), and mu has all log T_d
+integrated out (`population_mean`). Since each step moves and scales one coordinate only, the
+Jacobian is the product of the scales, and the posterior does not depend on the approximations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from effbayes.arrays import Count, Position, RandomKey, Scalar
+from effbayes.dataset.series import Series
+from effbayes.errors import DataError, UsageError
+from effbayes.models.contract import Data, Parameters, bucket_size, data_from_series
+from effbayes.models.priors import TrendPriors
+from effbayes.models.propriety import _ON_A_LINE, _bounds, _line_within
+from effbayes.models.trend_model import TrendModel
+from effbayes.models.trend_space import FARTHEST, LeastSquares, least_squares, softplus_inverse
+from effbayes.trend import MONTHS_PER_YEAR
+from effbayes.types import Rows
+
+if TYPE_CHECKING:
+    from effbayes.models.hierarchical_program import MemberProgram, Program
+
+ROWS: Rows | None = None
+"""Each series is fitted to the rows of its own choice."""
+
+RATE, SIGMA, ALPHA = range(3)
+
+
+@dataclass(frozen=True)
+class Priors(TrendPriors):
+    """Priors of the population, and of each series given it.
+
+    `TrendPriors.doubling_time_median` and ``doubling_time_sdlog`` are those of exp(mu), and
+    ``sigma_scale`` is that of s.
+
+    Attributes
+    ----------
+    tau_scale
+        Scale of the half-normal of tau, the spread of log doubling times between series.
+    sigma_spread
+        Standard deviation of log sigma between series.
+    """
+
+    tau_scale: float = 1.0
+    sigma_spread: float = 0.5
+
+
+class Bounded(NamedTuple):
+    """Where rows with bounds may occur: their arithmetic is left out elsewhere."""
+
+    series: tuple[int, ...] = ()
+    rows: int = 0
+    """Number of leading rows of each of these series."""
+
+
+NOWHERE = Bounded()
+
+
+@dataclass(frozen=True)
+class Hierarchical:
+    """Several series with one population, as a `effbayes.models.contract.Model`.
+
+    Data have the dims (series, obs) and (series,) where those of one series have (obs,) and none;
+    so have the parameters ``alpha``, ``rate``, ``sigma`` and ``doubling_time``.
+
+    Parameters
+    ----------
+    priors
+        Prior distributions.
+    bounded
+        Where bounds may occur; see `data_from_many`.
+    """
+
+    priors: Priors = field(default_factory=Priors)
+    bounded: Bounded = NOWHERE
+    name: str = "hierarchical"
+
+    @property
+    def prior_name(self) -> str:
+        """Kind of prior: always ``"default"``, which assumes progress."""
+        return self.priors.kind
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Parameters beside the rate of each series."""
+        return ("alpha", "sigma")
+
+    def program(self) -> Program:
+        """The NumPyro program."""
+        from effbayes.models.hierarchical_program import Program  # noqa: PLC0415 - NumPyro is slow
+
+        return Program(self.priors, self.bounded)
+
+    def log_density(self, position: Position, data: Data) -> Scalar:
+        """Log joint density at a position, Jacobian included."""
+        values, log_jacobian = self._unwhiten(position, data)
+        return self.program().log_joint(values, data) + log_jacobian
+
+    def constrain(self, position: Position, data: Data) -> dict[str, Array]:
+        """``mu``, ``tau``, ``s``, ``doubling_time_typical``; and of each series, dims (series,)."""
+        return self._unwhiten(position, data)[0]
+
+    def complete(self, key: RandomKey, values: Parameters, data: Data) -> dict[str, Array]:  # noqa: ARG002 - as the contract has it
+        """Doubling time of a domain not yet seen, in months."""
+        log_new = values["mu"] + values["tau"] * jax.random.normal(key)
+        return {"doubling_time_new": jnp.exp(log_new)}
+
+    def initial(self, key: RandomKey, data: Data, *, far: Count) -> Position:
+        """A jittered start: near each series' own trend, or far from it, where all is noise."""
+        s = jnp.where(far, _typical(data.sigma_far), _typical(data.sigma_guess))
+        tau = jnp.where(far, 0.1, 0.7) * self.priors.tau_scale
+        space = _Space(self.priors, data)
+        noise = space.log_sigma(s)
+        away = (jnp.log(data.sigma_far) - noise.centre) / noise.scale
+        away = jnp.where(far, jnp.clip(away, 0.0, FARTHEST), 0.0)
+        members = jnp.zeros((data.y.shape[0], 3)).at[:, SIGMA].set(away)
+        start = jnp.concatenate(
+            [jnp.stack([jnp.zeros(()), space.tau_axis(tau), space.s_axis(s)]), members.ravel()]
+        )
+        return start + 0.3 * jax.random.normal(key, start.shape)
+
+    def log_prior(self, values: Parameters, data: Data) -> Scalar:
+        """Log prior density of (mu, tau, s, doubling times, sigmas, alphas)."""
+        joint = self.program().log_joint(values, data)
+        return joint - jnp.sum(self.log_likelihood(values, data))
+
+    def log_likelihood(self, values: Parameters, data: Data) -> Array:
+        """Log-likelihood of each row, dims (series, obs); zero for padding."""
+        observed = self.program().observed(values, data)
+        return jnp.where(data.mask, observed.log_prob(data.y), 0.0)
+
+    def predict(self, key: RandomKey, values: Parameters, data: Data) -> Array:
+        """A replicated log2 value at each row, dims (series, obs)."""
+        return self.program().observed(values, data).sample(key)
+
+    def noise(self, key: RandomKey, values: Parameters, shape: tuple[int, ...]) -> Array:
+        """Deviation of a new system of each series, in doublings; dims (*shape, series)."""
+        sigma = values["sigma"]
+        drawn = jax.random.normal(key, (*shape, *sigma.shape))
+        return jnp.broadcast_to(sigma, drawn.shape) * drawn
+
+    @property
+    def has_proper_prior(self) -> bool:
+        """True: every kind of prior that there is."""
+        return True
+
+    def prior_draw(self, key: RandomKey, data: Data) -> dict[str, Array]:
+        """Parameters and rates drawn from the prior."""
+        return self.program().prior_draw(key, data)
+
+    def check(self, series: Series) -> None:
+        """Refuse one series that has no trend; together they are checked by `make_model`."""
+        series.require_trend()
+
+    def describe(self) -> dict[str, Any]:
+        """Name, noise and priors."""
+        return {"model": self.name, "noise": "normal", "priors": asdict(self.priors)}
+
+    def _unwhiten(self, position: Position, data: Data) -> tuple[dict[str, Array], Scalar]:
+        """Values at a position, and the log Jacobian of the map to the NumPyro sites."""
+        z_mu, z_tau, z_s = position[:3]
+        z = position[3:].reshape((-1, 3))
+        space = _Space(self.priors, data)
+        tau, log_tau_slope = space.tau(z_tau)
+        s, log_s_slope = space.s(z_s)
+        noise = space.log_sigma(s)
+        log_sigma = noise.at(z[:, SIGMA])
+        sigma = jnp.exp(log_sigma)
+        fit = jax.vmap(least_squares)(sigma, data)
+        estimate = _own_estimate(fit)
+        mean = population_mean(tau, estimate, space.prior_of_mean)
+        mu = mean.at(z_mu)
+        axis = rate_in_errors(mu, tau, fit)
+        u = axis.at(z[:, RATE])
+        rho = jax.nn.softplus(u)
+        rate = rho * fit.rate_precision**-0.5
+        months = MONTHS_PER_YEAR / rate
+        level = _level(fit, rate, data, self.priors.alpha_sd)
+        values = {
+            "mu": mu,
+            "tau": tau,
+            "s": s,
+            "doubling_time_typical": jnp.exp(mu),
+            "rate": rate,
+            "doubling_time": months,
+            "sigma": sigma,
+            "alpha": level.at(z[:, ALPHA]),
+        }
+        # The sites are sigma, T = 12 / r and alpha.
+        log_jacobian = log_tau_slope + log_s_slope + jnp.log(mean.scale)
+        of_sigma = jnp.log(noise.scale) + log_sigma
+        of_time = jnp.log(axis.scale) + jax.nn.log_sigmoid(u) - jnp.log(rho) + jnp.log(months)
+        return values, log_jacobian + jnp.sum(of_sigma + of_time + jnp.log(level.scale))
+
+
+@dataclass(frozen=True)
+class Member(TrendModel):
+    """One series of a pooled fit, for what follows from draws of it.
+
+    Its values have ``mu``, ``tau`` and ``s`` beside those of the log-linear model, and its prior is
+    that of the population and of this series given it.
+    """
+
+    priors: Priors = field(default_factory=Priors)
+    censored: bool = True
+    name: str = "hierarchical"
+
+    def program(self) -> MemberProgram:
+        """The NumPyro program."""
+        from effbayes.models.hierarchical_program import (  # noqa: PLC0415 - NumPyro is slow
+            MemberProgram,
+        )
+
+        return MemberProgram(self.priors, self.censored)
+
+    def noise(self, key: RandomKey, values: Parameters, shape: tuple[int, ...]) -> Array:
+        """Deviation of a new system from the trend, in doublings."""
+        return values["sigma"] * jax.random.normal(key, shape)
+
+    def check(self, series: Series) -> None:
+        """Refuse a series that has no trend."""
+        series.require_trend()
+
+
+class Normal(NamedTuple):
+    """A normal distribution by which a coordinate is standardised."""
+
+    centre: Array
+    scale: Array
+
+    def at(self, z: Array) -> Array:
+        """The point z standard deviations above the centre."""
+        return self.centre + self.scale * z
+
+
+class Estimates(NamedTuple):
+    """What the rows of each series alone say of its own quantity; dims (series,)."""
+
+    mean: Array
+    precision: Array
+
+
+def population_mean(tau: Scalar, own: Estimates, prior: Normal) -> Normal:
+    """Distribution of the mean of a normal population given its spread, members integrated out.
+
+    Parameters
+    ----------
+    tau
+        Standard deviation of the population.
+    own
+        Estimate of each member's quantity and its precision, which may be zero.
+    prior
+        Prior of the mean.
+    """
+    weight = own.precision / (1.0 + own.precision * tau**2)
+    precision = jnp.sum(weight) + prior.scale**-2
+    centre = (jnp.sum(weight * own.mean) + prior.centre * prior.scale**-2) / precision
+    return Normal(centre, precision**-0.5)
+
+
+def member_given_population(mu: Scalar, tau: Scalar, own: Estimates) -> Normal:
+    """Distribution of members' quantities given their population, for normal likelihoods."""
+    share = own.precision * tau**2
+    return Normal((mu + share * own.mean) / (1.0 + share), tau * (1.0 + share) ** -0.5)
+
+
+def rate_in_errors(mu: Scalar, tau: Scalar, fit: LeastSquares) -> Normal:
+    """Where u lies about, for a rate of softplus(u) standard errors, given the population.
+
+    Where the rows are sharp u is the rate in errors, and its likelihood normal; where they are not
+    u is the log of that, and its population's density normal. In between, with rho = softplus(u), k
+    its least-squares value and ``x = log T``, the mode solves
+    ``rho (rho - k) = (x - mu) / tau**2``. Newton's method in x starts where x is least that the
+    mode can have, from where it does not overshoot: at the product of normal approximations, or
+    where rho exceeds the root that it has if x is of rho = 1 on the right side.
+
+    Parameters
+    ----------
+    mu, tau
+        Of the population of log doubling times in months.
+    fit
+        Least squares of each series, dims (series,).
+    """
+    log_unit = jnp.log(MONTHS_PER_YEAR) - jnp.log(fit.rate_precision**-0.5)
+    k = _signal(fit)
+    product = member_given_population(mu, tau, _own_estimate(fit)).centre
+    root = 0.5 * (k + jnp.sqrt(k**2 + 4.0 * jax.nn.softplus(log_unit - mu) / (tau**2 + 1e-30)))
+    x = jnp.maximum(product, log_unit - jnp.log1p(root))
+    for _ in range(NEWTON_STEPS):
+        rho = jnp.exp(log_unit - x)
+        force = tau**2 * rho * (rho - k) - (x - mu)
+        # Bounded from below: the exact curvature may be negative where the start is very poor.
+        x += force / (1.0 + tau**2 * rho * jnp.maximum(2.0 * rho - k, 0.5 * rho))
+    rho = jnp.exp(log_unit - x)
+    centre = jax.vmap(softplus_inverse)(rho)
+    tau_of_rho = tau * rho / jax.nn.sigmoid(centre)
+    return Normal(centre, tau_of_rho * (1.0 + (tau * rho) ** 2) ** -0.5)
+
+
+def log_noise(log_centre: Scalar, spread: float, squares: Array, freedoms: Array) -> Normal:
+    """Normal approximation of log sigma given its population and a sum of squares.
+
+    The mode of ``-nu l - SS exp(-2 l) / 2 - (l - L)**2 / (2 spread**2)`` is known in closed form:
+    with p = spread**-2 and a = L - nu / p it is ``a + W(2 SS exp(-2 a) / p) / 2`` where W is
+    Lambert's function, and the curvature there is ``p (1 + W)``.
+
+    Parameters
+    ----------
+    log_centre, spread
+        Of the population of log sigma.
+    squares, freedoms
+        SS and nu of each series, dims (series,).
+    """
+    precision = spread**-2
+    a = log_centre - freedoms / precision
+    w = _lambert_of_exp(jnp.log(2.0 * squares / precision) - 2.0 * a)
+    return Normal(a + 0.5 * w, spread * (1.0 + w) ** -0.5)
+
+
+@dataclass(frozen=True)
+class _Space:
+    """The coordinates of the population, and what the data say of each series' noise."""
+
+    priors: Priors
+    data: Data
+
+    @property
+    def prior_of_mean(self) -> Normal:
+        """Prior of mu."""
+        median = jnp.log(self.priors.doubling_time_median)
+        return Normal(median, jnp.asarray(self.priors.doubling_time_sdlog))
+
+    def tau(self, z: Scalar) -> tuple[Scalar, Scalar]:
+        """Spread of the population at its coordinate, and the log of its slope there."""
+        return _softplus(z, 0.5 * self.priors.tau_scale)
+
+    def tau_axis(self, tau: Scalar) -> Scalar:
+        """Inverse of `tau`."""
+        return softplus_inverse(tau / (0.5 * self.priors.tau_scale))
+
+    def s(self, z: Scalar) -> tuple[Scalar, Scalar]:
+        """Typical noise at its coordinate, and the log of its slope there."""
+        return _softplus(z, 0.25 * self.priors.sigma_scale)
+
+    def s_axis(self, s: Scalar) -> Scalar:
+        """Inverse of `s`."""
+        return softplus_inverse(s / (0.25 * self.priors.sigma_scale))
+
+    def log_sigma(self, s: Scalar) -> Normal:
+        """Approximate distribution of each series' log noise given the typical one."""
+        data = self.data
+        one_sided = jnp.isfinite(data.low) ^ jnp.isfinite(data.high)
+        counted = data.mask & ~one_sided
+        two_sided = jnp.isfinite(data.low) & jnp.isfinite(data.high)
+        width = jnp.where(two_sided, jnp.where(two_sided, data.high - data.low, 0.0), 0.0)
+        by_date = data.rate_guess[:, None] * data.date_sd
+        known = data.value_sd**2 + by_date**2 + width**2 / 12.0
+        rows = jnp.sum(counted, axis=1)
+        other = jnp.sum(jnp.where(counted, known, 0.0), axis=1) / jnp.maximum(rows, 1)
+        spread = data.sigma_guess**2
+        # Known errors explain a part of the spread, and what is left says less of sigma.
+        freedoms = jnp.maximum(rows - 2.0, 0.0) * (spread / (spread + other)) ** 2
+        squares = freedoms * jnp.maximum(spread - other, 0.01 * spread) + _LEAST_SQUARES
+        return log_noise(jnp.log(s), self.priors.sigma_spread, squares, freedoms)
+
+
+NEWTON_STEPS = 3
+_LAMBERT_STEPS = 3
+_LEAST_SQUARES = 1e-12
+_LEAST_SIGNAL = -30.0
+
+
+def _softplus(z: Scalar, scale: float) -> tuple[Scalar, Scalar]:
+    return scale * jax.nn.softplus(z), jnp.log(scale) + jax.nn.log_sigmoid(z)
+
+
+def _signal(fit: LeastSquares) -> Array:
+    """Rate in standard errors; bounded from below, where nothing depends on it any more."""
+    return jnp.maximum(fit.rate * jnp.sqrt(fit.rate_precision), _LEAST_SIGNAL)
+
+
+def _own_estimate(fit: LeastSquares) -> Estimates:
+    """Log doubling times by least squares; a rate below its error says only: not short."""
+    error = fit.rate_precision**-0.5
+    strength = jax.nn.softplus(_signal(fit))
+    return Estimates(jnp.log(MONTHS_PER_YEAR) - jnp.log(error * strength), strength**2)
+
+
+def _level(fit: LeastSquares, rate: Array, data: Data, prior_sd: float) -> Normal:
+    """Distribution of alpha given rate and sigma."""
+    level = fit.level - data.slope_sign * rate * fit.time
+    precision = fit.weight + prior_sd**-2
+    centre = (fit.weight * level + data.y_mean * prior_sd**-2) / precision
+    return Normal(centre, precision**-0.5)
+
+
+def _lambert_of_exp(y: Array) -> Array:
+    """Lambert's W of exp(y), by Newton's method for ``w + log w = y``."""
+    w = jax.nn.softplus(y)
+    for _ in range(_LAMBERT_STEPS):
+        w *= (1.0 + y - jnp.log(w)) / (1.0 + w)
+    return w
+
+
+def _typical(sigma: Array) -> Array:
+    """Geometric mean of the spreads, no larger than its prior would have it."""
+    return jnp.minimum(jnp.exp(jnp.mean(jnp.log(sigma))), 2.0)
+
+
+def data_from_many(series: Sequence[Series]) -> Data:
+    """Rows of several series as arrays, padded to the bucket of the longest.
+
+    Rows with bounds come first within each series: see `Bounded`.
+
+    Returns
+    -------
+    Data
+        NumPy arrays, dims (series, obs) and, where one series has a scalar, (series,).
+    """
+    made = [data_from_series(each) for each in series]
+    size = max(each.y.shape[0] for each in made)
+    columns = {}
+    for name, fill in PADDING.items():
+        padded = np.full((len(made), size), fill)
+        for row, each in zip(padded, made, strict=True):
+            column = np.asarray(getattr(each, name))
+            row[: len(column)] = column[_bounded_first(each)]
+        columns[name] = padded
+    scalars = {
+        name: np.array([getattr(each, name) for each in made])
+        for name in Data._fields
+        if name not in PADDING
+    }
+    values: dict[str, Any] = columns | scalars
+    return Data(**values)
+
+
+PADDING: dict[str, float | bool] = dict.fromkeys(("t", "y", "value_sd", "date_sd"), 0.0)
+PADDING |= {"low": -np.inf, "high": np.inf, "mask": False}
+"""Columns of `Data` and what their padding rows have."""
+
+
+def _bounded_first(data: Data) -> np.ndarray:
+    bounded = np.isfinite(data.low) | np.isfinite(data.high)
+    return np.argsort(~bounded, kind="stable")
+
+
+def _where_bounded(series: Sequence[Series]) -> Bounded:
+    rows = [
+        int(np.sum((np.isfinite(one.value_low) | np.isfinite(one.value_high)) & one.used))
+        for one in series
+    ]
+    which = tuple(i for i, number in enumerate(rows) if number)
+    return Bounded(which, bucket_size(max(rows))) if which else Bounded()
+
+
+def make_model(series: Sequence[Series], priors: Priors, *, robust: bool) -> Hierarchical:
+    """The model value for several series, checked against them.
+
+    Raises
+    ------
+    UsageError
+        Fewer than two series, two of one name, another kind of prior, or robust noise.
+    DataError
+        The posterior does not exist: see `require_scatter`.
+    """
+    if robust:
+        raise UsageError("model hierarchical has no robust noise")
+    if priors.kind != "default":
+        raise UsageError(f"model hierarchical has the default prior alone, not {priors.kind}")
+    ids = [each.id for each in series]
+    if len(ids) < 2:
+        raise UsageError(f"pooling needs at least two series, there are {len(ids)}")
+    twice = sorted({each for each in ids if ids.count(each) > 1})
+    if twice:
+        raise UsageError(f"series pooled must have different names; twice: {', '.join(twice)}")
+    for each in series:
+        each.require_trend()
+    require_scatter(series)
+    return Hierarchical(priors=priors, bounded=_where_bounded(series))
+
+
+def require_scatter(series: Sequence[Series]) -> None:
+    """Refuse series that leave the noise of all of them free to vanish.
+
+    The noise of one series cannot vanish alone: log sigma is normal around log s, which outweighs
+    any power of sigma. But s has a density at zero, so if the sharp rows of *every* series lie on a
+    line, the likelihood grows like s to the power of minus the number of rows beyond those that fix
+    the lines; from one on it cannot be normalized. Neither can it where there are none of these,
+    and three lines or more have the same rate: then s and tau vanish together.
+
+    Raises
+    ------
+    DataError
+        With the reason and what to do.
+    """
+    excess, rates = 0, []
+    for each in series:
+        t, low, high = _sharp_rows(each)
+        exact = low == high
+        freedoms = min(len(np.unique(t[exact])), 2)
+        if len(t) and not _line_within(t, low, high):
+            return
+        excess += int(exact.sum()) - freedoms
+        if freedoms == 2:
+            sign = -1.0 if each.direction == "falling" else 1.0
+            rates.append(sign * float(np.polyfit(t[exact] / 365.25, low[exact], 1)[0]))
+    if any(rate <= 0.0 for rate in rates):
+        return
+    remedy = "state the measurement error of the values (value_sd)"
+    if excess > 0:
+        raise DataError(
+            "the exact values of every series lie on a line, so the noise of all could be zero and "
+            f"no interval exists; {remedy}"
+        )
+    if len(rates) > 2 and np.ptp(rates) < _ON_A_LINE:
+        raise DataError(
+            f"{len(rates)} series have the same rate to the last digit and no scatter, so no "
+            f"interval exists; {remedy}"
+        )
+
+
+def _sharp_rows(series: Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Days, and log2 of both bounds, of the rows without error of value or date."""
+    used = series.used
+    sharp = (series.date_sd_days[used] == 0.0) & (series.value_sd[used] == 0.0)
+    days = series.date[used].astype("datetime64[D]").astype(np.float64)
+    low, high = _bounds(series)
+    return days[sharp], low[sharp], high[sharp]

@@ -1,0 +1,443 @@
+"""Several series pooled, and the result: a population, and an analysis of each of its members."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from operator import index
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from effbayes import posterior as post
+from effbayes import provenance
+from effbayes.analysis import Analysis, labelled
+from effbayes.dataset.series import Series
+from effbayes.diagnostics import Chains, Diagnostics, diagnose
+from effbayes.errors import RunFileError, UsageError
+from effbayes.posterior import LARGE_PRIOR_SHARE, Interval
+from effbayes.types import Estimate, IntervalKind
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from effbayes.inference.nuts import Draws, Progress
+    from effbayes.models.hierarchical import Priors
+
+SCHEMA = "effbayes.summaries/1"
+
+REPORTED = ("doubling_time_typical", "doubling_time_new", "tau", "s")
+"""Quantities of the population that a summary shows; months for the first two."""
+
+OF_POPULATION = ("mu", *REPORTED)
+OF_MEMBERS = ("alpha", "rate", "sigma", "doubling_time")
+GIVEN = ("mu", "tau", "s")
+"""Draws of the population that each member carries: its prior, draw by draw."""
+
+UNITS = dict.fromkeys(("doubling_time_typical", "doubling_time_new", "doubling_time"), "months")
+UNITS |= dict.fromkeys(("s", "sigma"), "doublings") | {"mu": "log of months", "tau": "1"}
+UNITS |= {"alpha": "log2 of each series' unit", "rate": "doublings per year"}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Member(Analysis):
+    """One series of a pooled run: an `Analysis` that knows that it was not fitted alone."""
+
+    @cached_property
+    def diagnostics(self) -> Diagnostics:
+        """Figures of this series; where the whole run failed, its reasons count here too."""
+        own = super().diagnostics
+        others = [each for each in self.settings["pooled"]["reasons"] if each not in own.reasons]
+        said = tuple(f"of the pooled run: {each}" for each in others)
+        return replace(own, reasons=own.reasons + said)
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know: how much of the numbers comes from the other series."""
+        draws, priors = self.draws, self.settings["priors"]
+        others = len(self.settings["pooled"]["series"]) - 1
+        said = (
+            f"Pooled with {others} other series: rate and noise are drawn towards those of a "
+            "common population, and are not what this series says alone."
+        )
+        notes = [said]
+        if self.series.n_obs == 2:
+            notes.append(
+                "Two observations leave no scatter to judge the noise by: sigma is known from the "
+                "other series and the priors."
+            )
+        spread = float(np.var(np.log(draws["doubling_time"])))
+        # Of a domain not yet seen: the variance of its mean, and the mean of its variance.
+        unseen = float(np.var(draws["mu"]) + np.mean(draws["tau"] ** 2))
+        if spread > LARGE_PRIOR_SHARE * unseen:
+            notes.append(
+                "Its rows leave more than a quarter of the variance that the log doubling time of "
+                "a domain not yet seen has: its interval rests on the population."
+            )
+        before = priors["doubling_time_sdlog"] ** 2 + priors["tau_scale"] ** 2
+        if spread > LARGE_PRIOR_SHARE * before:
+            notes.append(
+                f"The data leave {100 * min(spread / before, 1.0):.0f} % of the prior variance of "
+                "the logarithm of the doubling time: another prior would give another interval."
+            )
+        return tuple(notes)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pooled:
+    """The posterior of several series at once, and the verdict on the sampler.
+
+    Attributes
+    ----------
+    members
+        An analysis of each series by its id, in the order given; the draws of all are joint, so a
+        function of several is computed draw by draw.
+    population
+        Draws by name, dims (chain, draw): ``mu`` and ``tau``, mean and standard deviation of log
+        doubling times (in months) between domains; ``s``, the median noise of a series in
+        doublings; ``doubling_time_typical``, exp(mu); ``doubling_time_new``, of a domain not yet
+        seen.
+    stats
+        Sampler statistics by ArviZ's names, dims (chain, draw).
+    settings
+        Model, priors and sampler, JSON-ready.
+    made_by
+        Versions, device and digests.
+    """
+
+    members: Mapping[str, Analysis]
+    population: Mapping[str, Chains]
+    stats: Mapping[str, Chains]
+    settings: Mapping[str, Any]
+    made_by: Mapping[str, Any]
+    build_tree: Callable[[Pooled], xr.DataTree] = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        """Of all series."""
+        return ", ".join(self.members)
+
+    @cached_property
+    def diagnostics(self) -> Diagnostics:
+        """Figures and verdict for every quantity that is reported, of the population and all."""
+        return _diagnose(self.members, self.population, self.stats)
+
+    @property
+    def verdict(self) -> Diagnostics:
+        """``str(pooled.verdict)`` is "ok", or the reasons why not."""
+        return self.diagnostics
+
+    @cached_property
+    def posterior(self) -> xr.DataTree:
+        """Every group of ArviZ's schema, and under ``members`` a tree of each series."""
+        return self.build_tree(self)
+
+    def typical(self, ci: float = 0.95, kind: IntervalKind = "eti") -> Estimate:
+        """Median doubling time of the population of domains, exp(mu), in months."""
+        return post.estimate(self.population["doubling_time_typical"], Interval(ci, kind).check())
+
+    def new_domain(self, ci: float = 0.95, kind: IntervalKind = "eti") -> Estimate:
+        """Doubling time of a domain not yet seen, in months."""
+        return post.estimate(self.population["doubling_time_new"], Interval(ci, kind).check())
+
+    def summary(self, ci: float = 0.95, kind: IntervalKind = "eti") -> dict[str, Any]:
+        """Everything reported, as strict JSON has it: population first, then each series."""
+        interval = Interval(ci, kind).check()
+        found = self.diagnostics.as_dict()
+        figures = found.pop("quantities")
+        return {
+            "schema": SCHEMA,
+            "model": self.settings["model"],
+            "prior": self.settings["prior"],
+            "ci": interval._asdict(),
+            "population": {
+                _shown(name): {
+                    **post.as_dict(post.estimate(self.population[name], interval)),
+                    **_strict(figures[name]),
+                }
+                for name in REPORTED
+            },
+            "summaries": [each.summary(ci, kind) for each in self.members.values()],
+            "diagnostics": _strict(found),
+            "sampler": dict(self.settings["sampler"]),
+            "provenance": dict(self.made_by),
+        }
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the run to a file, whole or not at all.
+
+        Raises
+        ------
+        RunFileError
+            The file exists and `force` is False, or cannot be written.
+        """
+        from effbayes import store  # noqa: PLC0415 - xarray and HDF5 are slow to import
+
+        store.save(self.posterior, path, force=force)
+
+
+def sample_pooled(
+    series: Sequence[Series],
+    *,
+    prior: Priors | str = "default",
+    robust: bool = False,
+    seed: int = 0,
+    platform: str | None = None,
+    progress: Progress | None = None,
+    **sampler: Any,
+) -> Pooled:
+    """Fit several series with one population of doubling times and noises, by NUTS.
+
+    Parameters
+    ----------
+    series
+        At least two, of different ids.
+    prior
+        A `effbayes.models.hierarchical.Priors` value, or ``"default"``, the one kind there is.
+    robust
+        Must be False: members have normal noise.
+    seed
+        The same seed gives the same draws, bit for bit, on the same machine.
+    platform
+        ``"cpu"``, ``"gpu"`` or ``"tpu"``; None is JAX's own choice.
+    progress
+        Called with steps done and steps in all, after every chunk of steps.
+    **sampler
+        Fields of `effbayes.SamplerSettings`.
+
+    Returns
+    -------
+    Pooled
+        Look at `Pooled.verdict` first.
+
+    Raises
+    ------
+    UsageError, DataError, DeviceError
+        Before anything is sampled.
+    """
+    # Imported here: the package's name, its help and its tables must not wait for JAX.
+    from effbayes import runtime  # noqa: PLC0415
+    from effbayes.inference import nuts  # noqa: PLC0415
+    from effbayes.models import hierarchical  # noqa: PLC0415
+
+    unknown = set(sampler) - set(nuts.SamplerSettings.__dataclass_fields__)
+    if unknown:
+        raise UsageError(f"no sampler setting {', '.join(sorted(unknown))}")
+    settings = nuts.SamplerSettings(**sampler)
+    priors = hierarchical.Priors(kind=prior) if isinstance(prior, str) else prior
+    if not isinstance(priors, hierarchical.Priors):
+        raise UsageError(f"pooling takes hierarchical.Priors, not {type(priors).__name__}")
+    model = hierarchical.make_model(series, priors, robust=robust)
+    digest = _digest(series)
+
+    with runtime.on_device(platform) as device:
+        root = runtime.key_bits(runtime.stream(seed, digest))
+        data, plan = hierarchical.data_from_many(series), runtime.plan(device)
+        draws = nuts.run_nuts(model, data, root, settings, plan=plan, progress=progress)
+        name = f"{device.platform}:{device.device_kind}"
+
+    described = {
+        **model.describe(),
+        "prior": model.prior_name,
+        "parameters": list(model.parameters),
+        "sampler": {"method": "nuts", **asdict(settings), "seed": index(seed)},
+    }
+    made_by = {**provenance.versions(), "device": name, "x64": True, "data_sha256": digest}
+    return _assemble(series, draws, described, made_by, platform)
+
+
+def load_pooled(path: str | Path) -> Pooled:
+    """Read a run that `Pooled.save` wrote.
+
+    Raises
+    ------
+    RunFileError
+        The file is missing, is not a pooled run, or was changed since it was written.
+    """
+    found = load_any(path)
+    if not isinstance(found, Pooled):
+        raise RunFileError(f"{path} is a run of one series ({found.series.id}): use effbayes.load")
+    return found
+
+
+def load_any(path: str | Path) -> Analysis | Pooled:
+    """Read a run of one series or of several.
+
+    Raises
+    ------
+    RunFileError
+        The file is missing, is no run, or was changed since it was written.
+    """
+    from effbayes import store, tree  # noqa: PLC0415 - xarray and HDF5 are slow to import
+
+    run = store.load(path)
+    try:
+        if json.loads(run.attrs[tree.ATTRIBUTE])["schema"] == tree.POOLED_SCHEMA:
+            return _from_tree(run)
+        return Analysis(**tree.parts(run), build_tree=_return(run))
+    except (KeyError, ValueError, TypeError) as error:
+        said = f"{path} is not a run that this version reads: {error}"
+        raise RunFileError(said) from error
+
+
+def _from_tree(run: xr.DataTree) -> Pooled:
+    from effbayes import tree  # noqa: PLC0415 - as above
+
+    content = json.loads(run.attrs[tree.ATTRIBUTE])
+    trees: list[Any] = [run[f"members/{i}"] for i in range(len(content["series"]))]
+    parts = [Member(**tree.parts(each), build_tree=_return(each)) for each in trees]
+    drawn = run["posterior"].to_dataset()
+    stats = run["sample_stats"].to_dataset()
+    return Pooled(
+        members={one.series.id: one for one in parts},
+        population={name: drawn[name].to_numpy() for name in OF_POPULATION},
+        stats={str(name): column.to_numpy() for name, column in stats.data_vars.items()},
+        settings=content["settings"],
+        made_by=content["made_by"],
+        build_tree=_return(run),
+    )
+
+
+def _assemble(
+    series: Sequence[Series],
+    draws: Draws,
+    settings: Mapping[str, Any],
+    made_by: Mapping[str, Any],
+    platform: str | None,
+) -> Pooled:
+    """Take the draws of a run apart into its population and its members."""
+    population = {name: draws.values[name] for name in OF_POPULATION}
+
+    def member(number: int, reasons: Sequence[str]) -> Member:
+        one = series[number]
+        pooled = {"series": [each.id for each in series], "reasons": list(reasons)}
+        return Member(
+            series=one,
+            draws={name: draws.values[name][..., number] for name in OF_MEMBERS}
+            | {name: draws.values[name] for name in GIVEN},
+            noise=draws.noise[..., number],
+            stats=draws.stats,
+            settings={**settings, "pooled": pooled},
+            made_by={
+                **made_by,
+                "data_sha256": provenance.data_digest(one),
+                "pooled_sha256": made_by["data_sha256"],
+            },
+            build_tree=lambda analysis: _member_tree(analysis, platform),
+        )
+
+    alone = {one.id: member(number, ()) for number, one in enumerate(series)}
+    reasons = _diagnose(alone, population, draws.stats).reasons
+    return Pooled(
+        members={one.id: member(number, reasons) for number, one in enumerate(series)},
+        population=population,
+        stats=draws.stats,
+        settings=settings,
+        made_by=made_by,
+        build_tree=_build_tree,
+    )
+
+
+def _diagnose(
+    members: Mapping[str, Analysis],
+    population: Mapping[str, Chains],
+    stats: Mapping[str, Chains],
+) -> Diagnostics:
+    quantities = {name: population[name] for name in REPORTED}
+    for name, one in members.items():
+        years = post.years_between(*one.series.ends)
+        own = {each: one.draws[each] for each in ("rate", *one.settings["parameters"])}
+        apart = one.noise[..., 1] - one.noise[..., 0]
+        own["predictive factor"] = one.draws["rate"] * years + apart
+        quantities |= {f"{quantity} of {name}": draws for quantity, draws in own.items()}
+    return diagnose(quantities, stats)
+
+
+def _digest(series: Sequence[Series]) -> str:
+    """SHA-256 over the digests of all series, in their order."""
+    digests = "\n".join(provenance.data_digest(each) for each in series)
+    return hashlib.sha256(digests.encode()).hexdigest()
+
+
+def _member_tree(analysis: Analysis, platform: str | None) -> xr.DataTree:
+    """Label one series of a run, with what follows from its draws."""
+    from effbayes.models import contract, hierarchical  # noqa: PLC0415 - JAX is slow to import
+
+    data = contract.data_from_series(analysis.series)
+    priors = hierarchical.Priors(**analysis.settings["priors"])
+    model = hierarchical.Member(priors=priors, censored=analysis.series.has_bounds)
+    return labelled(analysis, model, data, platform)
+
+
+def _build_tree(pooled: Pooled) -> xr.DataTree:
+    """Label a pooled run: the groups of all series together, and a tree of each."""
+    import xarray as xr  # noqa: PLC0415 - slow to import
+
+    from effbayes import tree  # noqa: PLC0415
+
+    children = [one.posterior for one in pooled.members.values()]
+    names = list(pooled.members)
+    groups: dict[str, Any] = {
+        "posterior": _posterior(pooled, names).assign_attrs(children[0]["posterior"].attrs),
+        "sample_stats": children[0]["sample_stats"].to_dataset(),
+    }
+    for group in ("log_likelihood", "posterior_predictive", "observed_data", "constant_data"):
+        if all(group in child for child in children):
+            parts = [child[group].to_dataset() for child in children]
+            groups[group] = _end_to_end(parts, names)
+    groups |= {f"members/{number}": child for number, child in enumerate(children)}
+    run = xr.DataTree.from_dict(groups)
+    content: dict[str, Any] = {"schema": tree.POOLED_SCHEMA, "series": names}
+    content |= {"settings": pooled.settings, "made_by": pooled.made_by}
+    run.attrs |= {
+        tree.ATTRIBUTE: json.dumps(content, allow_nan=False),
+        "created_at": provenance.now(),
+        "creation_library": "effbayes",
+        "creation_library_version": pooled.made_by["effbayes"],
+    }
+    return run
+
+
+def _posterior(pooled: Pooled, names: Sequence[str]) -> xr.Dataset:
+    """Draws of the population, dims (chain, draw), and of the members, (chain, draw, series)."""
+    import xarray as xr  # noqa: PLC0415 - slow to import
+
+    arrays: dict[str, Any] = {name: (("chain", "draw"), x) for name, x in pooled.population.items()}
+    for name in OF_MEMBERS:
+        stacked = np.stack([one.draws[name] for one in pooled.members.values()], axis=-1)
+        arrays[name] = (("chain", "draw", "series"), stacked)
+    arrays = {name: (*labelled, {"units": UNITS[name]}) for name, labelled in arrays.items()}
+    chains, draws = map(np.arange, pooled.population["mu"].shape)
+    series = np.array(names, dtype=object)
+    return xr.Dataset(arrays, coords={"chain": chains, "draw": draws, "series": series})
+
+
+def _end_to_end(parts: Sequence[xr.Dataset], names: Sequence[str]) -> xr.Dataset:
+    """Rows of all series one after another along obs, each with the series that it is of."""
+    import xarray as xr  # noqa: PLC0415 - slow to import
+
+    joined = xr.concat([part.drop_vars("obs") for part in parts], dim="obs")
+    rows = np.concatenate([part["obs"].to_numpy() for part in parts])
+    of = np.repeat(np.array(names, dtype=object), [part.sizes["obs"] for part in parts])
+    along = {"obs": np.arange(len(of)), "series_of_obs": ("obs", of), "row": ("obs", rows)}
+    return joined.assign_coords(along)
+
+
+def _return(run: xr.DataTree) -> Callable[[Any], xr.DataTree]:
+    return lambda _: run
+
+
+def _shown(name: str) -> str:
+    return f"{name}_months" if name.startswith("doubling_time") else name
+
+
+def _strict(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Null in place of NaN: the JSON is strict."""
+    return {
+        name: None if isinstance(value, float) and not np.isfinite(value) else value
+        for name, value in values.items()
+    }

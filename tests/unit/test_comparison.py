@@ -1,0 +1,84 @@
+"""What a comparison says: names, averages, and whether the choice matters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import effbayes as eb
+from effbayes import comparison
+from effbayes.types import Estimate
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        (
+            {"a": Estimate(16, 13, 21), "b": Estimate(16.5, 13, 22)},
+            "hardly matters: medians from 16",
+        ),
+        ({"a": Estimate(16, 13, 21), "b": Estimate(17, 13, 97)}, "matters: medians from 16 to 17"),
+        ({"a": Estimate(16, 13, 21), "b": Estimate(24, 20, 29)}, "matters: medians from 16 to 24"),
+        ({"a": Estimate(16, 13, 21), "b": Estimate(17, 13, None)}, "and none for b"),
+        ({"a": Estimate(None, None, None), "b": Estimate(None, None, None)}, "no model has"),
+    ],
+)
+def test_the_sentence(times, said):
+    assert said in comparison.verdict(times, 0.95)
+
+
+def test_a_mixture_has_the_weights():
+    draws = comparison.mixture([np.zeros(1000), np.ones(3000), np.full(10, 2.0)], [0.3, 0.7, 0.0])
+    assert len(draws) == comparison.AVERAGED_DRAWS
+    assert [np.mean(draws == value) for value in (0.0, 1.0, 2.0)] == [0.3, 0.7, 0.0]
+
+
+def test_the_better_of_two_takes_the_weight():
+    better, worse = np.full(8, -1.0), np.full(8, -2.0)
+    weights = comparison.stacking_weights(np.stack([better, worse], axis=1))
+    np.testing.assert_allclose(weights, [1.0, 0.0], atol=1e-9)
+
+
+def test_the_mean_of_densities_does_not_overflow():
+    value, error = comparison.log_mean_exp(np.full((2, 50), 2000.0))
+    assert value == 2000.0
+    assert error == 0.0
+
+
+SHORT = {"warmup": 50, "draws": 20, "chains": 2}
+
+
+def test_fits_that_cannot_be_compared(alexnet):
+    one = eb.sample(alexnet, **SHORT)
+    with pytest.raises(eb.UsageError, match="at least two"):
+        comparison.compare([one])
+    other = eb.sample(eb.load_series("go", "alphago-zero-level"), **SHORT)
+    with pytest.raises(eb.UsageError, match="different tables"):
+        comparison.compare([one, other])
+
+
+def test_names_tell_fits_apart(alexnet):
+    fits = [eb.sample(alexnet, prior=prior, **SHORT) for prior in ("default", "signed", "signed")]
+    assert comparison.names(fits) == ["loglinear", "loglinear (signed) #1", "loglinear (signed) #2"]
+
+
+def test_fits_of_other_rows_stand_apart():
+    rows = {
+        where: eb.load_series("imagenet", "alexnet-training", where=where)
+        for where in ("all", "frontier")
+    }
+    fits = [eb.sample(rows[where], seed=seed, **SHORT) for where, seed in
+            (("frontier", 0), ("all", 0), ("frontier", 1))]  # fmt: skip
+    told = []
+    found = comparison.compare(fits, progress=lambda *step: told.append(step))
+    assert [score.name for score in found.scores if score.apart] == ["loglinear #2"]
+    assert "16 of 16 rows" in found.scores[-1].apart
+    assert set(found.weights) == {"loglinear #1", "loglinear #3"}
+    assert not found.ok
+    assert len(told) == 12
+    assert told[-1] == ("loglinear #3", 6, 6)
+    with pytest.raises(eb.UsageError, match="stands apart"):
+        found.elpd_difference(found.scores[-1])
+    rows = found.summary()["models"]
+    assert all(row["failed_refits"] for row in rows[:2])
+    assert "apart" in rows[2]
