@@ -413,5 +413,8 @@ def _psis(fit: Analysis) -> tuple[Floats | None, Floats | None]:
         return None, None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of high Pareto k, which is reported here
-        found = loo(fit.posterior, pointwise=True)
+        try:
+            found = loo(fit.posterior, pointwise=True)
+        except ValueError:  # too few draws to fit a tail to
+            return None, None
     return found.elpd_i.to_numpy().ravel(), found.pareto_k.to_numpy().ravel()
