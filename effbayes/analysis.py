@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-    from effbayes.inference.nuts import Progress
+    from effbayes.inference.nuts import Progress, SamplerSettings
     from effbayes.models.contract import Data, Model
     from effbayes.models.priors import TrendPriors
     from effbayes.types import Rows
@@ -354,10 +354,7 @@ def sample(  # noqa: PLR0913 - the options of a fit, each by its own name
     from effbayes.models import catalogue, contract  # noqa: PLC0415
 
     series = catalogue.with_rows(model, series, where)
-    unknown = set(sampler) - set(nuts.SamplerSettings.__dataclass_fields__)
-    if unknown:
-        raise UsageError(f"no sampler setting {', '.join(sorted(unknown))}")
-    settings = nuts.SamplerSettings(**sampler)
+    settings = sampler_settings(sampler)
     fitted = catalogue.make_model(model, series, prior, robust=robust)
     data = contract.data_from_series(series)
     digest = provenance.data_digest(series)
@@ -368,27 +365,41 @@ def sample(  # noqa: PLR0913 - the options of a fit, each by its own name
         draws = nuts.run_nuts(fitted, data, root, settings, plan=plan, progress=progress)
         name = f"{device.platform}:{device.device_kind}"
 
-    described = {
-        **fitted.describe(),
-        "prior": fitted.prior_name,
-        "parameters": list(fitted.parameters),
-        "sampler": {"method": "nuts", **asdict(settings), "seed": index(seed)},
-    }
-    made_by = {
-        **provenance.versions(),
-        "device": name,
-        "x64": True,
-        "data_sha256": digest,
-    }
     return Analysis(
         series=series,
         draws=draws.values,
         noise=draws.noise,
         stats=draws.stats,
-        settings=described,
-        made_by=made_by,
+        settings=described(fitted, settings, seed),
+        made_by={**provenance.versions(), "device": name, "x64": True, "data_sha256": digest},
         build_tree=lambda analysis: labelled(analysis, fitted, data, platform),
     )
+
+
+def sampler_settings(given: Mapping[str, Any]) -> SamplerSettings:
+    """Settings of a sampler from options by name.
+
+    Raises
+    ------
+    UsageError
+        There is no such setting, or it cannot have that value.
+    """
+    from effbayes.inference.nuts import SamplerSettings  # noqa: PLC0415 - as in `sample`
+
+    unknown = set(given) - set(SamplerSettings.__dataclass_fields__)
+    if unknown:
+        raise UsageError(f"no sampler setting {', '.join(sorted(unknown))}")
+    return SamplerSettings(**given)
+
+
+def described(model: Model, settings: SamplerSettings, seed: int) -> dict[str, Any]:
+    """Everything that decides the draws beside the data, JSON-ready."""
+    return {
+        **model.describe(),
+        "prior": model.prior_name,
+        "parameters": list(model.parameters),
+        "sampler": {"method": "nuts", **asdict(settings), "seed": index(seed)},
+    }
 
 
 def load(path: str | Path) -> Analysis:

@@ -1,23 +1,24 @@
-"""Files for the user: a report, a picture. Written whole or not at all, and never over another."""
+"""Files for the user: runs, pictures. Written whole or not at all, and never over another."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from effbayes.errors import RunFileError
 
 
-def write(path: str | Path, content: bytes, *, force: bool = False) -> None:
-    """Write a file whole or not at all.
+@contextmanager
+def whole(path: str | Path, *, force: bool = False) -> Iterator[Path]:
+    """A temporary file that takes the place of `path` where the block ends well, and else is gone.
 
     Parameters
     ----------
     path
         Where to; the folder must exist.
-    content
-        All of it.
     force
         Replace a file that is there.
 
@@ -31,11 +32,9 @@ def write(path: str | Path, content: bytes, *, force: bool = False) -> None:
     temporary: Path | None = None
     try:
         handle, name = tempfile.mkstemp(prefix=".effbayes.", suffix=".part", dir=path.parent)
+        os.close(handle)
         temporary = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
         _umask(temporary)
         if force:
             temporary.replace(path)
@@ -49,6 +48,14 @@ def write(path: str | Path, content: bytes, *, force: bool = False) -> None:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def write(path: str | Path, content: bytes, *, force: bool = False) -> None:
+    """Write a file whole or not at all; parameters and errors as in `whole`."""
+    with whole(path, force=force) as temporary, temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def require_free(path: str | Path, *, force: bool = False) -> None:

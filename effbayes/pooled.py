@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from effbayes import posterior as post
 from effbayes import provenance
-from effbayes.analysis import Analysis, labelled
+from effbayes.analysis import Analysis, described, labelled, sampler_settings
 from effbayes.dataset.series import Series
 from effbayes.diagnostics import Chains, Diagnostics, diagnose
 from effbayes.errors import RunFileError, UsageError
@@ -224,10 +223,7 @@ def sample_pooled(
     from effbayes.inference import nuts  # noqa: PLC0415
     from effbayes.models import hierarchical  # noqa: PLC0415
 
-    unknown = set(sampler) - set(nuts.SamplerSettings.__dataclass_fields__)
-    if unknown:
-        raise UsageError(f"no sampler setting {', '.join(sorted(unknown))}")
-    settings = nuts.SamplerSettings(**sampler)
+    settings = sampler_settings(sampler)
     priors = hierarchical.Priors(kind=prior) if isinstance(prior, str) else prior
     if not isinstance(priors, hierarchical.Priors):
         raise UsageError(f"pooling takes hierarchical.Priors, not {type(priors).__name__}")
@@ -240,14 +236,8 @@ def sample_pooled(
         draws = nuts.run_nuts(model, data, root, settings, plan=plan, progress=progress)
         name = f"{device.platform}:{device.device_kind}"
 
-    described = {
-        **model.describe(),
-        "prior": model.prior_name,
-        "parameters": list(model.parameters),
-        "sampler": {"method": "nuts", **asdict(settings), "seed": index(seed)},
-    }
     made_by = {**provenance.versions(), "device": name, "x64": True, "data_sha256": digest}
-    return _assemble(series, draws, described, made_by, platform)
+    return _assemble(series, draws, described(model, settings, seed), made_by, platform)
 
 
 def load_pooled(path: str | Path) -> Pooled:

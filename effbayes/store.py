@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from effbayes import tree
+from effbayes import outputs, tree
 from effbayes.errors import RunFileError
 
 SEAL = b"\neffbayes-seal-sha256:"
@@ -40,47 +39,9 @@ def save(run: xr.DataTree, path: str | Path, *, force: bool = False) -> None:
     RunFileError
         The file exists and `force` is False, or it cannot be written.
     """
-    path = Path(path)
-    require_free(path, force=force)
-    temporary: Path | None = None
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
+    with outputs.whole(path, force=force) as temporary:
         run.to_netcdf(temporary, engine="h5netcdf")
         _seal(temporary)
-        _umask(temporary)
-        if force:
-            temporary.replace(path)
-        else:
-            # A link fails where a rename would overwrite what came in between.
-            os.link(temporary, path)
-    except FileExistsError as error:
-        raise RunFileError(_exists(path)) from error
-    except OSError as error:
-        raise RunFileError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-def require_free(path: str | Path, *, force: bool = False) -> None:
-    """Refuse a place where a run cannot be written, before the work is done.
-
-    Raises
-    ------
-    RunFileError
-        Something is there already, or the folder does not exist.
-    """
-    path = Path(path)
-    if path.is_dir():
-        raise RunFileError(f"{path} is a folder")
-    if path.exists() and not force:
-        raise RunFileError(_exists(path))
-    if not path.parent.is_dir():
-        raise RunFileError(f"the folder {path.parent} does not exist")
-    if not os.access(path.parent, os.W_OK):
-        raise RunFileError(f"the folder {path.parent} cannot be written to")
 
 
 def load(path: str | Path) -> xr.DataTree:
@@ -123,10 +84,6 @@ def load_parts(path: str | Path) -> tuple[dict[str, Any], xr.DataTree]:
         raise RunFileError(f"{path} is not a run that this version reads: {error}") from error
 
 
-def _exists(path: Path) -> str:
-    return f"{path} exists; give another name, or --force to replace it"
-
-
 def _seal_of(body: bytes) -> bytes:
     return SEAL + hashlib.sha256(body).hexdigest().encode() + b"\n"
 
@@ -137,10 +94,3 @@ def _seal(path: Path) -> None:
         file.write(_seal_of(body))
         file.flush()
         os.fsync(file.fileno())
-
-
-def _umask(path: Path) -> None:
-    """Give a temporary file, made private, the permissions of an ordinary new one."""
-    mask = os.umask(0)
-    os.umask(mask)
-    path.chmod(0o666 & ~mask)

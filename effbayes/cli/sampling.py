@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from effbayes import outputs
 from effbayes.cli import options, output, render
 from effbayes.cli.progress import Reporter
 from effbayes.cli.sources import Source
 from effbayes.errors import UsageError
+from effbayes.models.catalogue import MODELS, POOLED
 
 if TYPE_CHECKING:
     from effbayes.dataset import Series
 
 NOT_CONVERGED = 5
-POOLED = "hierarchical"
-MODELS = "loglinear|frontier|records|changepoint|drift|hierarchical"
 
 
 def sample(
@@ -35,7 +35,7 @@ def sample(
     model: Annotated[
         str,
         typer.Option(
-            metavar=MODELS,
+            metavar="|".join((*MODELS, POOLED)),
             help="Model of the trend; hierarchical pools all series that are asked for.",
         ),
     ] = "loglinear",
@@ -125,9 +125,7 @@ def _require_free(out: Path | None, chosen: list[Series], *, pooled: bool, force
     if len(chosen) > 1 and not pooled:
         names = ", ".join(one.name for one in chosen)
         raise UsageError(f"--out keeps one series: add --series with one of {names}")
-    from effbayes.store import require_free
-
-    require_free(out, force=force)
+    outputs.require_free(out, force=force)
 
 
 def keep_compiled(*, cached: bool) -> None:

@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 
 import effbayes as eb
-from effbayes import store
+from effbayes import outputs, store
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_a_failed_write_leaves_nothing(alexnet_fit, tmp_path, monkeypatch):
 @pytest.mark.parametrize("place", ["missing/run.nc", "."])
 def test_places_that_cannot_be_written(place, tmp_path):
     with pytest.raises(eb.RunFileError):
-        store.require_free(tmp_path / place)
+        outputs.require_free(tmp_path / place)
 
 
 def test_every_truncation_is_refused(saved, tmp_path):
