@@ -46,11 +46,19 @@ class Cells(NamedTuple):
         Every row is exact and has no error of its own.
     bounded
         Some row has bounds.
+    most
+        Cells of either side of t = 0 are no more than this; None where that is not known.
     """
 
     number: int
     plain: bool
     bounded: bool
+    most: int | None = None
+
+    @property
+    def one_side(self) -> int:
+        """Cells that may lie on the same side of t = 0."""
+        return self.number if self.most is None else self.most
 
 
 def range_of_change(data: Data) -> tuple[Any, Any]:
@@ -162,7 +170,26 @@ def _log_likelihoods_plain(values: Parameters, data: Data, cells: Cells) -> Arra
 
 
 def _log_likelihoods_by_row(values: Parameters, data: Data, cells: Cells) -> Array:
-    change = changes(data, cells.number)[:, None]
+    """Row by row, each at the cells of its own side of t = 0 alone.
+
+    The trend is anchored there: a change on the other side leaves a row on the line of its own.
+    """
+    change = changes(data, cells.number)
+    beyond = cells.number - cells.one_side
+    early = data.t < 0.0
+    own = jnp.where(early, change[: cells.one_side, None], change[beyond:, None])
+    other = jnp.where(early, 0.0, -1e-300)[None, :]
+    each = _log_densities(values, data, jnp.concatenate([own, other]), bounded=cells.bounded)
+    of_early, of_late = (
+        jnp.sum(jnp.where(data.mask & rows, each, 0.0), axis=-1) for rows in (early, ~early)
+    )
+    before = jnp.pad(of_early[:-1] + of_late[-1], (0, beyond))
+    after = jnp.pad(of_late[:-1] + of_early[-1], (beyond, 0))
+    return jnp.where(change < 0.0, before, after)
+
+
+def _log_densities(values: Parameters, data: Data, change: Array, *, bounded: bool) -> Array:
+    """Log density or probability of each row, for times of change with dims (change, obs)."""
     t = data.t[None, :]
     before, after = (
         1.0 / scale_of_side(values[name], values["sigma"], data)[None, :]
@@ -175,13 +202,13 @@ def _log_likelihoods_by_row(values: Parameters, data: Data, cells: Cells) -> Arr
     mean = line + step * after_change(t, change)
     logs = jnp.where(late, jnp.log(after), jnp.log(before))
     each = -0.5 * (((data.y[None, :] - mean) * precision) ** 2 + _LOG_2PI) + logs
-    if cells.bounded:
-        middle, width, side = (column[None, :] for column in _bounds(data))
-        # An open side lies so far off in units of the noise that nothing is beyond it.
-        z = (middle - mean) * precision + side * OPEN
-        v = jnp.where(side == 0.0, width * precision, 2.0 * OPEN)
-        each = jnp.where(is_censored(data)[None, :], log_interval(z, v), each)
-    return jnp.sum(jnp.where(data.mask[None, :], each, 0.0), axis=-1)
+    if not bounded:
+        return each
+    middle, width, side = (column[None, :] for column in _bounds(data))
+    # An open side lies so far off in units of the noise that nothing is beyond it.
+    z = (middle - mean) * precision + side * OPEN
+    v = jnp.where(side == 0.0, width * precision, 2.0 * OPEN)
+    return jnp.where(is_censored(data)[None, :], log_interval(z, v), each)
 
 
 def _bounds(data: Data) -> tuple[PerObs, PerObs, PerObs]:

@@ -1,9 +1,11 @@
 """Whitened coordinates of a broken line: where samplers move in place of its parameters.
 
 Given sigma and the date c of the change, least squares says where the two rates and the level lie
-and how sharply. Over c these are mixed, each weighed by how well it fits at that sigma, and the
-mixture's mean and covariance set the scale of the coordinates: sigma may then shrink without the
-rates becoming a funnel.
+and how sharply. Over c these are mixed, each weighed by how well it fits at that sigma: sigma may
+then shrink without the rates becoming a funnel. One parameter after the other is measured from
+where the mixture has it, given those before, because dates of the change that fit differ in what
+they say of the rest. Where some say it sharply and others do not, a coordinate is narrow in the
+middle and wide in its tails.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ DIM = 4
 
 _FITS = 32
 _FLOOR = 1e-12
+_WIDEST = 10.0
 _SWITCH = 9.0  # squared rate in standard errors at which the data take over from the prior
 
 
@@ -58,18 +61,8 @@ class Guess(NamedTuple):
 
     centre: Any
     variance: Any
-
-
-class Mixture(NamedTuple):
-    """Rates and level at one sigma, over the dates of the change."""
-
-    before: Scalar
-    after: Scalar
-    var_before: Scalar
-    var_after: Scalar
-    covariance: Scalar
-    time_after: Scalar
-    var_time_after: Scalar
+    stretch: Any = 1.0
+    """How many times wider than in the middle its tails are."""
 
 
 @dataclass(frozen=True)
@@ -97,25 +90,33 @@ class BrokenLineSpace:
         # Not exp: a half-normal's right tail stays a parabola, no cliff to diverge at.
         sigma, log_jacobian = jax.nn.softplus(x), jax.nn.log_sigmoid(x) + jnp.log(width)
         sharper = jnp.sum(weights(sigma, data)) / fits.weight
-        mixed = mix(fits, sharper, data)
 
         prior = Guess(self._typical if self.priors.kind == "default" else 0.0, self.rates_sd**2)
-        before, log_slope = self._rate(
-            position[BEFORE], Guess(mixed.before, mixed.var_before), prior
+        # What a fit stands for reaches to its neighbours, along the line from one to the next.
+        along_before, along_after = (
+            0.5 * jnp.asarray(jnp.gradient(each)) for each in (fits.before, fits.after)
         )
-        log_jacobian += log_slope
-        slope = mixed.covariance / mixed.var_before
-        fitted = Guess(
-            mixed.after + slope * (before - mixed.before),
-            mixed.var_after - slope * mixed.covariance,
-        )
-        prior = Guess(self._expected_after(before), self.rates_sd**2 * (1.0 - self.correlation**2))
-        after, log_slope = self._rate(position[AFTER], fitted, prior)
+        var_before = fits.var_before / sharper + along_before**2
+        log_share = fits.log_volume + sharper * fits.gain
+        guess = mixed(log_share, data.rate_guess + fits.before, var_before)
+        before, log_slope = self._rate(position[BEFORE], guess, prior)
         log_jacobian += log_slope
 
+        off = before - data.rate_guess - fits.before
+        log_share += _log_normal(off, var_before)
+        slope = (fits.covariance / sharper + along_before * along_after) / var_before
+        centre = data.rate_guess + fits.after + slope * off
+        variance = fits.var_after / sharper + along_after**2 - slope**2 * var_before
+        prior = Guess(self._expected_after(before), self.rates_sd**2 * (1.0 - self.correlation**2))
+        after, log_slope = self._rate(position[AFTER], mixed(log_share, centre, variance), prior)
+        log_jacobian += log_slope
+
+        share = jax.nn.softmax(log_share + _log_normal(after - centre, variance))
+        time_after = jnp.sum(share * fits.time_after)
+        spread = jnp.sum(share * (fits.time_after - time_after) ** 2)
         step = data.slope_sign * (after - before)
-        level = fits.level - data.slope_sign * before * fits.time - step * mixed.time_after
-        variance = 1.0 / (sharper * fits.weight) + step**2 * mixed.var_time_after
+        level = fits.level - data.slope_sign * before * fits.time - step * time_after
+        variance = 1.0 / (sharper * fits.weight) + step**2 * spread
         centre, scale = combine(level, 1.0 / variance, data.y_mean, self.priors.alpha_sd**-2)
         alpha = centre + scale * position[ALPHA]
         values = {"alpha": alpha, "rate_before": before, "rate_after": after, "sigma": sigma}
@@ -153,12 +154,15 @@ class BrokenLineSpace:
             centre, scale = combine(
                 fitted.centre, 1.0 / fitted.variance, expected.centre, 1.0 / expected.variance
             )
-            return centre + scale * z, jnp.log(scale)
+            away, log_slope = stretched(z, fitted.stretch)
+            return centre + scale * away, jnp.log(scale) + log_slope
         error = jnp.sqrt(fitted.variance)
         signal = jax.nn.softplus(fitted.centre / error)
         prior = softplus_inverse(expected.centre / error)
-        x = (signal**3 + _SWITCH * prior) / (signal**2 + _SWITCH) + z
-        return error * jax.nn.softplus(x), jnp.log(error) + jax.nn.log_sigmoid(x)
+        centre = (signal**3 + _SWITCH * prior) / (signal**2 + _SWITCH)
+        away, log_slope = stretched(z, fitted.stretch)
+        x = centre + away
+        return error * jax.nn.softplus(x), jnp.log(error) + jax.nn.log_sigmoid(x) + log_slope
 
     def _sigma_axis(self, z: Scalar, data: Data, fits: Fits) -> tuple[Scalar, Scalar]:
         width = (1.0 + 2.0 * jnp.sum(data.mask)) ** -0.5
@@ -222,21 +226,31 @@ def fit_each_change(data: Data, typical: float) -> Fits:
     )
 
 
-def mix(fits: Fits, sharper: Scalar, data: Data) -> Mixture:
-    """Moments over the dates of the change, where the data are `sharper` times as precise."""
-    share = jax.nn.softmax(fits.log_volume + sharper * fits.gain)
+def mixed(log_share: Array, centre: Array, variance: Array) -> Guess:
+    """Where a mixture of normal densities has its peak, how sharp that is, and how wide its tails.
 
-    def mean(x: Array) -> Scalar:
-        return jnp.sum(share * x)
+    Parameters
+    ----------
+    log_share
+        Log weights, up to a constant; dims (fit,).
+    centre, variance
+        Of each, dims (fit,).
+    """
+    share = jax.nn.softmax(log_share)
+    height = share * variance**-0.5
+    sharpness = jnp.sum(height)
+    peak = jnp.sum(height * centre) / sharpness
+    total = jnp.sum(share * (variance + (centre - peak) ** 2))
+    stretch = jnp.sqrt(total) * sharpness
+    return Guess(peak, sharpness**-2, jnp.minimum(stretch, _WIDEST))
 
-    before, after, time_after = mean(fits.before), mean(fits.after), mean(fits.time_after)
-    off_before, off_after = fits.before - before, fits.after - after
-    return Mixture(
-        before=data.rate_guess + before,
-        after=data.rate_guess + after,
-        var_before=mean(fits.var_before / sharper + off_before**2),
-        var_after=mean(fits.var_after / sharper + off_after**2),
-        covariance=mean(fits.covariance / sharper + off_before * off_after),
-        time_after=time_after,
-        var_time_after=mean((fits.time_after - time_after) ** 2),
-    )
+
+def stretched(z: Scalar, stretch: Scalar) -> tuple[Scalar, Scalar]:
+    """A coordinate with tails that many times wider than its middle, and the log of its slope."""
+    beyond = jax.nn.softplus(z - 1.0) - jax.nn.softplus(-z - 1.0)
+    slope = 1.0 + (stretch - 1.0) * (jax.nn.sigmoid(z - 1.0) + jax.nn.sigmoid(-z - 1.0))
+    return z + (stretch - 1.0) * beyond, jnp.log(slope)
+
+
+def _log_normal(off: Array, variance: Array) -> Array:
+    return -0.5 * (off**2 / variance + jnp.log(variance))

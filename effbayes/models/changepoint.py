@@ -43,7 +43,14 @@ from numpy.typing import NDArray
 from effbayes.arrays import Count, PerObs, Position, RandomKey, Scalar
 from effbayes.dataset.series import Series
 from effbayes.errors import DataError, UsageError
-from effbayes.models.broken_line import INNER, Cells, draw_change, log_marginal, mean_rate
+from effbayes.models.broken_line import (
+    INNER,
+    Cells,
+    changes,
+    draw_change,
+    log_marginal,
+    mean_rate,
+)
 from effbayes.models.broken_line_space import BrokenLineSpace
 from effbayes.models.contract import Data, Parameters, data_from_series
 from effbayes.models.priors import TrendPriors
@@ -252,7 +259,8 @@ def make_model(series: Series, priors: Priors, *, robust: bool) -> Changepoint:
     errors = series.value_sd[used].any() or series.date_sd_days[used].any()
     plain = not (bounded or errors)
     number = _cells_needed(series, LEAST_CELLS if plain else LEAST_CELLS_BY_ROW)
-    return Changepoint(priors, Cells(number, plain=plain, bounded=bool(bounded)))
+    most = None if plain else _most_on_one_side(series, number)
+    return Changepoint(priors, Cells(number, plain=plain, bounded=bool(bounded), most=most))
 
 
 LEAST_CELLS, LEAST_CELLS_BY_ROW, MOST_CELLS = 256, 16, 4096
@@ -298,6 +306,13 @@ def _cells_needed(series: Series, least: int) -> int:
                 "cannot be resolved; state the measurement error of the values (value_sd)"
             )
     return number
+
+
+def _most_on_one_side(series: Series, number: int) -> int:
+    """Cells before t = 0 or after it, whichever are more, in eighths: few programs serve all."""
+    early = int(np.sum(np.asarray(changes(data_from_series(series), number)) < 0.0))
+    eighth = max(number // 8, 1)
+    return min(-(-max(early, number - early) // eighth) * eighth, number)
 
 
 def _best_fit(t: Floats, y: Floats, c: float) -> tuple[float, float, float]:

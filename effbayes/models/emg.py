@@ -43,11 +43,11 @@ _FAR = 12.0
 """Where the series of Mills' ratio takes over: its last term is below 1e-12 there."""
 _SERIES = [(-1.0) ** n * math.prod(range(1, 2 * n + 2, 2)) for n in range(13)]
 
-_NARROW = 0.05
+_NARROW = 0.02
 """Change of log F and log S together below which an interval is integrated by quadrature."""
-_SMALL = 0.03
+_SMALL = 0.005
 """The same for F, as a share of the range on which N is smooth."""
-_x, _w = np.polynomial.legendre.leggauss(3)
+_x, _w = np.polynomial.legendre.leggauss(2)
 _NODES, _WEIGHTS = (0.5 * (_x + 1.0)).tolist(), (0.5 * _w).tolist()
 _SQRT_2PI = math.sqrt(2.0 * math.pi)
 _LOG_SQRT_2PI = math.log(_SQRT_2PI)
@@ -113,21 +113,25 @@ def _log_lower_and_upper(z: Elements, k: Elements) -> tuple[Elements, Elements]:
     reach = jnp.where(z < 0.0, jnp.maximum(1.0, -z), 1.0 / jnp.maximum(1.0, z))
     cancels = k < _SMALL * reach
     q = jnp.where(cancels, k, _SMALL * reach)
-    none = jnp.zeros_like(k)
+    # The normal tails on either side of z: the smaller one, and what it leaves of one.
+    x = jnp.abs(z)
     # One call for all: the program stays small.
     terms, hazards = _log_term(
-        jnp.stack([z, z, -z, z, z, z]), jnp.stack([k, none, none, *(x * q for x in _NODES)])
+        jnp.stack([z, -x, *([z] * len(_NODES))]),
+        jnp.stack([k, jnp.zeros_like(k), *(node * q for node in _NODES)]),
     )
-    term, below, above = terms[0], terms[1], terms[2]
+    term, tail = terms[0], terms[1]
+    rest = jnp.log1p(-jnp.exp(tail))
+    below, above = jnp.where(z < 0.0, tail, rest), jnp.where(z < 0.0, rest, tail)
     # To the left of zero the normal density is a factor of all terms, and may be too small.
     log_factor = -0.5 * jnp.minimum(z, 0.0) ** 2
     # Clips hold back what rounding makes of points beyond any data; nothing else comes near them.
     integrand = [
         jnp.exp(jnp.clip(each - log_factor, -50.0, 1.0)) * hazard
-        for each, hazard in zip(terms[3:], hazards[3:], strict=True)
+        for each, hazard in zip(terms[2:], hazards[2:], strict=True)
     ]
     integral = jnp.log(q * _weighted(integrand)) + log_factor
-    difference = below + jnp.log1p(-jnp.exp(jnp.minimum(term - below, -0.005)))
+    difference = below + jnp.log1p(-jnp.exp(jnp.minimum(term - below, -0.1 * _SMALL)))
     large, small = jnp.maximum(above, term), jnp.minimum(above, term)
     return jnp.where(cancels, integral, difference), large + jnp.log1p(jnp.exp(small - large))
 
@@ -136,7 +140,7 @@ def _log_integral(low: Elements, width: Elements, sd: Elements, eta: Elements) -
     """Log probability of a narrow interval."""
     nodes = jnp.stack([low + x * width for x in _NODES])
     density = log_density(nodes, jnp.stack([sd] * len(_NODES)), jnp.stack([eta] * len(_NODES)))
-    middle = density[1]
+    middle = density[0]
     # Within a narrow interval they differ by far less than one.
     total = _weighted([jnp.exp(jnp.clip(each - middle, -1.0, 1.0)) for each in density])
     return jnp.log(width * total) + middle

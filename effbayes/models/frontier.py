@@ -34,8 +34,7 @@ from jax.scipy.special import logsumexp
 from effbayes.arrays import Position, RandomKey, Scalar
 from effbayes.dataset.series import Series
 from effbayes.errors import UsageError
-from effbayes.models.contract import Data, Parameters, bucket_size, is_censored
-from effbayes.models.loglinear import SHORT
+from effbayes.models.contract import Data, Parameters, is_censored
 from effbayes.models.priors import TrendPriors
 from effbayes.models.propriety import require_proper
 from effbayes.models.trend_model import Positive, TrendModel
@@ -253,7 +252,6 @@ def make_model(series: Series, priors: Priors, *, robust: bool) -> Frontier:
     if robust:
         raise UsageError("model frontier has no robust noise: its excess is one-sided already")
     bounded = np.isfinite(series.value_low) | np.isfinite(series.value_high)
-    short = bucket_size(series.n_obs) <= SHORT
-    model = Frontier(priors=priors, censored=short or bool(np.any(bounded & series.used)))
+    model = Frontier(priors=priors, censored=bool(np.any(bounded & series.used)))
     model.check(series)
     return model

@@ -141,6 +141,23 @@ def test_rows_that_are_plain_may_be_gone_through_one_by_one():
     np.testing.assert_allclose(found[2], found[0], rtol=1e-11)
 
 
+@pytest.mark.parametrize("name", TABLES)
+def test_rows_are_gone_through_at_the_cells_of_their_own_side_alone(name):
+    series = table(name)
+    cells = make_model(series, Priors(), robust=False).cells._replace(plain=False)
+    early = int(np.sum(np.asarray(broken_line.changes(arrays(series), cells.number)) < 0.0))
+    most = max(early, cells.number - early)
+    assert cells.most is None or most <= cells.most < cells.number
+    with runtime.on_device("cpu"):
+        data = arrays(series)
+        found = [
+            broken_line.log_likelihoods(scalars(TRUTH), data, cells._replace(most=some))
+            for some in (None, most, most + 1)
+        ]
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-12)
+    np.testing.assert_allclose(found[2], found[0], rtol=1e-12)
+
+
 @pytest.mark.parametrize("kind", ["default", "signed"])
 @pytest.mark.parametrize("name", TABLES)
 def test_log_density_is_prior_times_likelihood(name, kind):
