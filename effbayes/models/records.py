@@ -76,9 +76,10 @@ ROWS: Rows | None = "frontier"
 SHORT = 64
 """Rows of a bucket up to which bounds are always part of the program."""
 
-_STEEPNESS = float(np.log(2.0) * np.sqrt(0.5 * np.pi))
-_MOST = 0.9
-_NEWTON_STEPS = 3
+_MOST = 1.0 - 1e-6
+"""Of its weight in the least squares that a row can lose: rounding must leave some curvature."""
+_NEWTON_STEPS = 10
+"""Where the trend is many scales above a record, each step only about doubles its height."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,11 @@ class Records(TrendModel):
 
         Weighted least squares takes the records for typical systems; Newton steps add what the
         truncation does, to first order in level and rate. They only scale the sampler's space, so a
-        stand-in for the hazard phi / Phi does, whose slope never takes more than `_MOST` of what a
-        row weighs in the least squares: no step overshoots.
+        stand-in for the hazard phi / Phi does: the h > 0 with h * (h - height) = 1. Its slope is
+        below one and never falls, so no step overshoots; and far above the record it is height +
+        1 / height, as the hazard is. That matters where a record was beaten by far less than a
+        small sigma: any trend above it is then about as likely, and the row, which least squares
+        would pass through, says next to nothing.
         """
         sigma_axis = position[SIGMA:]
         space = TrendSpace(self.priors)
@@ -137,8 +141,9 @@ class Records(TrendModel):
         )
         level = rate = jnp.zeros(())
         for _ in range(_NEWTON_STEPS):
-            height = _STEEPNESS * (above + level * by_level + rate * by_rate)
-            hazard, weight = jax.nn.softplus(height) / _STEEPNESS, _MOST * jax.nn.sigmoid(height)
+            height = above + level * by_level + rate * by_rate
+            root = jnp.sqrt(height**2 + 4.0)
+            hazard, weight = 0.5 * (root + height), 0.5 * _MOST * (1.0 + height / root)
             pull_level = jnp.sum(hazard * by_level) - level
             pull_rate = jnp.sum(hazard * by_rate) - rate
             a = 1.0 - jnp.sum(weight * by_level**2)

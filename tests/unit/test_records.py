@@ -200,6 +200,35 @@ def test_gradients_are_finite_far_from_the_data(series, kind):
     assert np.all(np.isfinite(slope))
 
 
+def test_space_stays_white_where_a_record_was_barely_beaten():
+    """Least squares draws the trend through the exact row; any above it is about as likely.
+
+    A sampler that crosses from a large sigma to a small one needs the same widths at both.
+    """
+    dates = ["2012-06-01", "2014-09-17", "2017-04-17", "2017-07-04", "2018-07-30", "2019-05-28"]
+    barely = np.array([8.0, 4.5, 2.5, 1.0, 0.9999, 0.6])
+    errors = np.array([0.1, 0.5, 0.1, 0.5, 0.0, 0.4])
+    with runtime.on_device("cpu"):
+        data = arrays(make_series(dates, barely, value_sd=errors))
+
+        def density(z, axis):
+            return Records().log_density(jnp.append(z, axis), data)
+
+        def around_centre(axis):
+            sigma = Records().constrain(jnp.append(jnp.zeros(2), axis), data)["sigma"]
+            slope = jax.vmap(jax.grad(density), in_axes=(0, None))
+            return sigma, slope(0.1 * jnp.eye(2), axis), slope(-0.1 * jnp.eye(2), axis)
+
+        found = jax.jit(jax.vmap(around_centre))(jnp.linspace(-18.0, 0.0, 10))
+    sigma, after, before = (np.asarray(each) for each in found)
+    assert sigma.min() < 0.005
+    assert sigma.max() > 0.2
+    # By differences: JAX has no second derivative of erfcx.
+    curvature = np.linalg.eigvalsh((before - after) / 0.2)
+    assert np.all(np.abs(after + before) / 2.0 < 1.0)
+    assert np.all((curvature > 0.4) & (curvature < 2.5))
+
+
 def test_bounds_that_a_record_must_lie_within_anyway_say_nothing():
     high = NONE.copy()
     high[5] = 20.0
