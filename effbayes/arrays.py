@@ -21,3 +21,7 @@ PerObs: TypeAlias = Float[Array, "obs"]
 PerObsMask: TypeAlias = Bool[Array, "obs"]
 Count: TypeAlias = Int[Array, ""]
 RandomKey: TypeAlias = Key[Array, ""]
+
+PerDraw: TypeAlias = Float[Array, "draw"]
+Positions: TypeAlias = Float[Array, "draw dim"]
+Square: TypeAlias = Float[Array, "dim dim"]

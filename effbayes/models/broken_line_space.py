@@ -18,10 +18,11 @@ import jax.numpy as jnp
 from jax import Array
 
 from effbayes.arrays import Count, Position, RandomKey, Scalar
+from effbayes.models.axes import combine, softplus_inverse
 from effbayes.models.broken_line import changes, products
 from effbayes.models.contract import Data
 from effbayes.models.priors import TrendPriors
-from effbayes.models.trend_space import FARTHEST, combine, softplus_inverse
+from effbayes.models.trend_space import FARTHEST
 from effbayes.trend import rate_per_year
 
 ALPHA, BEFORE, AFTER, SIGMA = range(4)

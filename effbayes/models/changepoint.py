@@ -55,6 +55,7 @@ from effbayes.models.broken_line_space import BrokenLineSpace
 from effbayes.models.contract import Data, Parameters, data_from_series
 from effbayes.models.priors import TrendPriors
 from effbayes.models.propriety import require_proper
+from effbayes.models.simulation import reported, with_values
 from effbayes.trend import doubling_time_months
 from effbayes.types import Rows
 
@@ -191,6 +192,11 @@ class Changepoint:
     def predict(self, key: RandomKey, values: Parameters, data: Data) -> PerObs:
         """A replicated log2 value at each row."""
         return self.program().observed(values, data).sample(key)
+
+    def simulate(self, key: RandomKey, values: Parameters, data: Data) -> Data:
+        """A data set drawn from the parameters, the date of the change among them."""
+        new = self.predict(key, values, data)
+        return with_values(data, reported(new, data.low, data.high))
 
     def noise(self, key: RandomKey, values: Parameters, shape: tuple[int, ...]) -> Array:
         """Deviation of a new system from the trend, in doublings."""

@@ -87,6 +87,9 @@ class Model(Protocol):
     def predict(self, key: RandomKey, values: Parameters, data: Data) -> PerObs:
         """A new log2 value at each row's date, with noise and the row's own measurement error."""
 
+    def simulate(self, key: RandomKey, values: Parameters, data: Data) -> Data:
+        """A data set drawn from the parameters, bounds and all; see `models.simulation`."""
+
     def complete(self, key: RandomKey, values: Parameters, data: Data) -> dict[str, Array]:
         """Quantities that are drawn given the parameters, such as the date of a change."""
 

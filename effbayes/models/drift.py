@@ -42,9 +42,9 @@ from effbayes.models import wiener
 from effbayes.models.censoring import log_interval_normal
 from effbayes.models.contract import Data, Parameters, bucket_size, is_censored
 from effbayes.models.drift_marginal import marginal, values_of
+from effbayes.models.least_squares import Beside
 from effbayes.models.priors import TrendPriors
 from effbayes.models.trend_model import Positive, TrendModel
-from effbayes.models.trend_space import Beside
 from effbayes.types import Rows
 
 if TYPE_CHECKING:

@@ -34,7 +34,9 @@ from jax.scipy.special import logsumexp
 from effbayes.arrays import Position, RandomKey, Scalar
 from effbayes.dataset.series import Series
 from effbayes.errors import UsageError
+from effbayes.models.axes import combine
 from effbayes.models.contract import Data, Parameters, is_censored
+from effbayes.models.least_squares import Beside, least_squares
 from effbayes.models.priors import TrendPriors
 from effbayes.models.propriety import require_proper
 from effbayes.models.trend_model import Positive, TrendModel
@@ -42,10 +44,7 @@ from effbayes.models.trend_space import (
     ALPHA,
     RATE,
     SIGMA,
-    Beside,
     TrendSpace,
-    combine,
-    least_squares,
 )
 from effbayes.trend import doubling_time_months
 from effbayes.types import Rows
@@ -171,7 +170,7 @@ class FrontierSpace(TrendSpace):
         fit = least_squares(sigma, data, Beside(eta**2 * sharp))
         values: dict[str, Scalar] = {"sigma": sigma, "eta": eta}
         if self.priors.kind == "default":
-            rate, log_slope = self._positive_rate(position[RATE], fit)
+            rate, log_slope = self.positive_rate(position[RATE], fit)
             values["rate"], values["doubling_time"] = rate, doubling_time_months(rate)
             log_jacobian += log_slope + jnp.log(values["doubling_time"] / rate)
         else:

@@ -41,11 +41,15 @@ from jax import Array
 from effbayes.arrays import Count, Position, RandomKey, Scalar
 from effbayes.dataset.series import Series
 from effbayes.errors import DataError, UsageError
+from effbayes.models.axes import Normal, softplus_inverse
 from effbayes.models.contract import Data, Parameters, bucket_size, data_from_series
+from effbayes.models.least_squares import LeastSquares, least_squares
+from effbayes.models.population import own_estimate, population_mean, rate_in_errors
 from effbayes.models.priors import TrendPriors
 from effbayes.models.propriety import _ON_A_LINE, _bounds, _line_within
+from effbayes.models.simulation import reported, with_values
 from effbayes.models.trend_model import TrendModel
-from effbayes.models.trend_space import FARTHEST, LeastSquares, least_squares, softplus_inverse
+from effbayes.models.trend_space import FARTHEST
 from effbayes.trend import MONTHS_PER_YEAR
 from effbayes.types import Rows
 
@@ -165,6 +169,11 @@ class Hierarchical:
         """A replicated log2 value at each row, dims (series, obs)."""
         return self.program().observed(values, data).sample(key)
 
+    def simulate(self, key: RandomKey, values: Parameters, data: Data) -> Data:
+        """A data set of every series drawn from the parameters."""
+        new = self.predict(key, values, data)
+        return jax.vmap(with_values)(data, reported(new, data.low, data.high))
+
     def noise(self, key: RandomKey, values: Parameters, shape: tuple[int, ...]) -> Array:
         """Deviation of a new system of each series, in doublings; dims (*shape, series)."""
         sigma = values["sigma"]
@@ -199,7 +208,7 @@ class Hierarchical:
         log_sigma = noise.at(z[:, SIGMA])
         sigma = jnp.exp(log_sigma)
         fit = jax.vmap(least_squares)(sigma, data)
-        estimate = _own_estimate(fit)
+        estimate = own_estimate(fit)
         mean = population_mean(tau, estimate, space.prior_of_mean)
         mu = mean.at(z_mu)
         axis = rate_in_errors(mu, tau, fit)
@@ -252,81 +261,6 @@ class Member(TrendModel):
     def check(self, series: Series) -> None:
         """Refuse a series that has no trend."""
         series.require_trend()
-
-
-class Normal(NamedTuple):
-    """A normal distribution by which a coordinate is standardised."""
-
-    centre: Array
-    scale: Array
-
-    def at(self, z: Array) -> Array:
-        """The point z standard deviations above the centre."""
-        return self.centre + self.scale * z
-
-
-class Estimates(NamedTuple):
-    """What the rows of each series alone say of its own quantity; dims (series,)."""
-
-    mean: Array
-    precision: Array
-
-
-def population_mean(tau: Scalar, own: Estimates, prior: Normal) -> Normal:
-    """Distribution of the mean of a normal population given its spread, members integrated out.
-
-    Parameters
-    ----------
-    tau
-        Standard deviation of the population.
-    own
-        Estimate of each member's quantity and its precision, which may be zero.
-    prior
-        Prior of the mean.
-    """
-    weight = own.precision / (1.0 + own.precision * tau**2)
-    precision = jnp.sum(weight) + prior.scale**-2
-    centre = (jnp.sum(weight * own.mean) + prior.centre * prior.scale**-2) / precision
-    return Normal(centre, precision**-0.5)
-
-
-def member_given_population(mu: Scalar, tau: Scalar, own: Estimates) -> Normal:
-    """Distribution of members' quantities given their population, for normal likelihoods."""
-    share = own.precision * tau**2
-    return Normal((mu + share * own.mean) / (1.0 + share), tau * (1.0 + share) ** -0.5)
-
-
-def rate_in_errors(mu: Scalar, tau: Scalar, fit: LeastSquares) -> Normal:
-    """Where u lies about, for a rate of softplus(u) standard errors, given the population.
-
-    Where the rows are sharp u is the rate in errors, and its likelihood normal; where they are not
-    u is the log of that, and its population's density normal. In between, with rho = softplus(u), k
-    its least-squares value and ``x = log T``, the mode solves
-    ``rho (rho - k) = (x - mu) / tau**2``. Newton's method in x starts where x is least that the
-    mode can have, from where it does not overshoot: at the product of normal approximations, or
-    where rho exceeds the root that it has if x is of rho = 1 on the right side.
-
-    Parameters
-    ----------
-    mu, tau
-        Of the population of log doubling times in months.
-    fit
-        Least squares of each series, dims (series,).
-    """
-    log_unit = jnp.log(MONTHS_PER_YEAR) - jnp.log(fit.rate_precision**-0.5)
-    k = _signal(fit)
-    product = member_given_population(mu, tau, _own_estimate(fit)).centre
-    root = 0.5 * (k + jnp.sqrt(k**2 + 4.0 * jax.nn.softplus(log_unit - mu) / (tau**2 + 1e-30)))
-    x = jnp.maximum(product, log_unit - jnp.log1p(root))
-    for _ in range(NEWTON_STEPS):
-        rho = jnp.exp(log_unit - x)
-        force = tau**2 * rho * (rho - k) - (x - mu)
-        # Bounded from below: the exact curvature may be negative where the start is very poor.
-        x += force / (1.0 + tau**2 * rho * jnp.maximum(2.0 * rho - k, 0.5 * rho))
-    rho = jnp.exp(log_unit - x)
-    centre = jax.vmap(softplus_inverse)(rho)
-    tau_of_rho = tau * rho / jax.nn.sigmoid(centre)
-    return Normal(centre, tau_of_rho * (1.0 + (tau * rho) ** 2) ** -0.5)
 
 
 def log_noise(log_centre: Scalar, spread: float, squares: Array, freedoms: Array) -> Normal:
@@ -396,26 +330,12 @@ class _Space:
         return log_noise(jnp.log(s), self.priors.sigma_spread, squares, freedoms)
 
 
-NEWTON_STEPS = 3
 _LAMBERT_STEPS = 3
 _LEAST_SQUARES = 1e-12
-_LEAST_SIGNAL = -30.0
 
 
 def _softplus(z: Scalar, scale: float) -> tuple[Scalar, Scalar]:
     return scale * jax.nn.softplus(z), jnp.log(scale) + jax.nn.log_sigmoid(z)
-
-
-def _signal(fit: LeastSquares) -> Array:
-    """Rate in standard errors; bounded from below, where nothing depends on it any more."""
-    return jnp.maximum(fit.rate * jnp.sqrt(fit.rate_precision), _LEAST_SIGNAL)
-
-
-def _own_estimate(fit: LeastSquares) -> Estimates:
-    """Log doubling times by least squares; a rate below its error says only: not short."""
-    error = fit.rate_precision**-0.5
-    strength = jax.nn.softplus(_signal(fit))
-    return Estimates(jnp.log(MONTHS_PER_YEAR) - jnp.log(error * strength), strength**2)
 
 
 def _level(fit: LeastSquares, rate: Array, data: Data, prior_sd: float) -> Normal:

@@ -63,6 +63,7 @@ from effbayes.errors import DataError, Fault, UsageError
 from effbayes.models.contract import Data, Parameters, bucket_size, mean_of_trend
 from effbayes.models.priors import TrendPriors
 from effbayes.models.propriety import require_proper
+from effbayes.models.simulation import Reported, reported, with_values
 from effbayes.models.trend_model import TrendModel
 from effbayes.models.trend_space import ALPHA, RATE, SIGMA, TrendSpace
 from effbayes.types import Rows
@@ -112,6 +113,38 @@ class Records(TrendModel):
     def noise(self, key: RandomKey, values: Parameters, shape: tuple[int, ...]) -> Array:
         """Deviation of a new system, a record or not, from the trend, in doublings."""
         return values["sigma"] * jax.random.normal(key, shape)
+
+    def simulate(self, key: RandomKey, values: Parameters, data: Data) -> Data:
+        """Records drawn one after the other, each below the one reported before it.
+
+        A row with bounds is reported by the better one, which is what the next has to beat.
+        """
+        from effbayes.models.records_program import gap_below  # noqa: PLC0415 - as there
+        from effbayes.models.trend_program import scale_of_rows  # noqa: PLC0415
+
+        sign = -data.slope_sign
+        order = jnp.argsort(jnp.where(data.mask, data.t, jnp.inf), stable=True)
+        mean = sign * mean_of_trend(values["alpha"], values["rate"], data)
+        low = jnp.where(sign > 0.0, data.low, -data.high)
+        high = jnp.where(sign > 0.0, data.high, -data.low)
+        rows = (mean, scale_of_rows(values, data), low, high, jax.random.uniform(key, mean.shape))
+
+        def one(record: Scalar, row: tuple[Scalar, ...]) -> tuple[Scalar, Reported]:
+            mean, scale, low, high, chance = row
+            bound = jnp.where(jnp.isfinite(record), (record - mean) / scale, 40.0)
+            start = jnp.where(jnp.isfinite(record), record, mean + 40.0 * scale)
+            new = reported(start - scale * gap_below(chance, bound), low, high)
+            new = new._replace(y=jnp.where(jnp.isfinite(new.low), new.low, new.y))
+            return new.y, new
+
+        _, drawn = jax.lax.scan(one, jnp.asarray(jnp.inf), tuple(row[order] for row in rows))
+        cost, better, worse = (jnp.zeros_like(each).at[order].set(each) for each in drawn)
+        new = Reported(
+            sign * cost,
+            jnp.where(sign > 0.0, better, -worse),
+            jnp.where(sign > 0.0, worse, -better),
+        )
+        return with_values(data, new)
 
     def _unwhiten(self, position: Position, data: Data) -> tuple[dict[str, Scalar], Scalar]:
         """As for any trend, around its mode given sigma and in its widths there.

@@ -18,8 +18,10 @@ from jax import Array
 from effbayes.arrays import Count, PerObs, Position, RandomKey, Scalar
 from effbayes.dataset.series import Series
 from effbayes.models.contract import Data, Parameters
+from effbayes.models.least_squares import Beside
 from effbayes.models.priors import TrendPriors
-from effbayes.models.trend_space import Beside, TrendSpace
+from effbayes.models.simulation import reported, with_values
+from effbayes.models.trend_space import TrendSpace
 from effbayes.trend import doubling_time_months
 
 if TYPE_CHECKING:
@@ -114,6 +116,11 @@ class TrendModel(ABC):
     def predict(self, key: RandomKey, values: Parameters, data: Data) -> PerObs:
         """A replicated log2 value at each row."""
         return self.program().observed(values, data).sample(key)
+
+    def simulate(self, key: RandomKey, values: Parameters, data: Data) -> Data:
+        """A data set drawn from the parameters."""
+        new = self.predict(key, values, data)
+        return with_values(data, reported(new, data.low, data.high))
 
     @property
     def has_proper_prior(self) -> bool:

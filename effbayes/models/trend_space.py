@@ -8,13 +8,15 @@ the posterior of the first two is close to standard normal whatever sigma is.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from effbayes.arrays import Count, Position, Scalar
+from effbayes.models.axes import Normal, combine, softplus_inverse
 from effbayes.models.contract import Data
+from effbayes.models.least_squares import Beside, LeastSquares, least_squares
+from effbayes.models.population import rate_in_errors
 from effbayes.models.priors import TrendPriors
 from effbayes.trend import doubling_time_months, rate_per_year
 
@@ -23,18 +25,6 @@ ALPHA, RATE, SIGMA = range(3)
 
 FARTHEST = 30.0
 """Widths from the centre beyond which no chain starts: warmup must find the way back."""
-
-_FLOOR = 1e-12
-_SWITCH = 9.0  # squared rate in standard errors at which the data take over from the prior
-
-
-class Beside(NamedTuple):
-    """What lies between trend and data beside sigma, for the whitening alone."""
-
-    variance: Any = 0.0
-    """Of each row or of all, in squared doublings."""
-    excess: Any = 0.0
-    """Mean distance of the values from the trend, in the direction of less efficient."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +55,7 @@ class TrendSpace:
         values: dict[str, Scalar] = {"sigma": sigma}
         log_jacobian = slope + jnp.log(width)
         if self.priors.kind == "default":
-            rate, log_slope = self._positive_rate(position[RATE], fit)
+            rate, log_slope = self.positive_rate(position[RATE], fit)
             values["rate"], values["doubling_time"] = rate, doubling_time_months(rate)
             log_jacobian += log_slope + jnp.log(values["doubling_time"] / rate)
         else:
@@ -94,31 +84,30 @@ class TrendSpace:
         if self.priors.kind == "default":
             error = fit.rate_precision**-0.5
             typical = rate_per_year(self.priors.doubling_time_median)
-            away = softplus_inverse(typical / error) - self._centre(fit)
+            axis = self._rate_axis(fit)
+            away = (softplus_inverse(typical / error) - axis.centre) / axis.scale
         else:
             # Of no progress; a flat prior has no typical rate, and its far start is one error off.
             away = jnp.ones(()) if flat else -fit.rate * jnp.sqrt(fit.rate_precision)
         rate = jnp.where(far, jnp.clip(away, -FARTHEST, FARTHEST), 0.0)
         return [jnp.zeros(()), rate, self._sigma_coordinate(sigma, data)]
 
-    def _positive_rate(self, z: Scalar, fit: LeastSquares) -> tuple[Scalar, Scalar]:
+    def positive_rate(self, z: Scalar, fit: LeastSquares) -> tuple[Scalar, Scalar]:
         """Rate at the whitened coordinate z, and the log of its slope in z.
 
         The rate is its standard error times softplus(x). Where the data are sharp, x is the rate in
         standard errors and its posterior normal; where they are not, x is the log of the rate and
-        its posterior the log-normal prior's. Either way it spreads over about one unit.
+        its posterior the log-normal prior's. Either way it lies about its mode given sigma.
         """
         error = fit.rate_precision**-0.5
-        x = self._centre(fit) + z
-        slope = jnp.log(error) + jax.nn.log_sigmoid(x)
+        axis = self._rate_axis(fit)
+        x = axis.at(z)
+        slope = jnp.log(error) + jax.nn.log_sigmoid(x) + jnp.log(axis.scale)
         return error * jax.nn.softplus(x), slope
 
-    def _centre(self, fit: LeastSquares) -> Scalar:
-        """Where x lies about: the data's rate in errors if that is sharp, else the prior's."""
-        error = fit.rate_precision**-0.5
-        signal = jax.nn.softplus(fit.rate / error)
-        prior = softplus_inverse(rate_per_year(self.priors.doubling_time_median) / error)
-        return (signal**3 + _SWITCH * prior) / (signal**2 + _SWITCH)
+    def _rate_axis(self, fit: LeastSquares) -> Normal:
+        median, width = self.priors.doubling_time_median, self.priors.doubling_time_sdlog
+        return rate_in_errors(jnp.log(jnp.asarray(median)), jnp.asarray(width), fit)
 
     def _sigma_axis(self, z: Scalar, data: Data) -> tuple[Scalar, Scalar]:
         """Unscaled coordinate of sigma, and its width: that of a posterior from this many rows."""
@@ -134,49 +123,3 @@ class TrendSpace:
         centre, width = self._sigma_axis(jnp.zeros(()), data)
         x = jnp.log(sigma) if self.priors.kind == "reference" else softplus_inverse(sigma)
         return (x - centre) / width
-
-
-class LeastSquares(NamedTuple):
-    """Weighted least squares of the trend, given sigma."""
-
-    rate: Scalar
-    rate_precision: Scalar
-    time: Scalar
-    """Weighted mean of t, at which level and rate are independent."""
-    level: Scalar
-    """Weighted mean of y there."""
-    weight: Scalar
-
-
-def least_squares(sigma: Scalar, data: Data, beside: Beside | None = None) -> LeastSquares:
-    """Fit the trend with each row's variance given sigma; only scales the sampler's space.
-
-    One-sided rows carry no weight; two-sided bounds count as their middle with the variance of a
-    uniform. A floor keeps a series of one-sided rows alone from dividing by zero.
-    """
-    beside = beside or Beside()
-    width = data.high - data.low
-    two_sided = jnp.isfinite(data.low) & jnp.isfinite(data.high)
-    one_sided = jnp.isfinite(data.low) ^ jnp.isfinite(data.high)
-    middle = jnp.where(two_sided, 0.5 * (data.low + data.high), data.y)
-    extra = jnp.where(two_sided, jnp.where(two_sided, width, 0.0) ** 2 / 12.0, 0.0)
-    variance = sigma**2 + data.value_sd**2 + (data.rate_guess * data.date_sd) ** 2 + extra
-    w = jnp.where(data.mask & ~one_sided, 1.0 / (variance + beside.variance), 0.0)
-    weight = jnp.sum(w) + _FLOOR
-    time = jnp.sum(w * data.t) / weight
-    level = jnp.sum(w * middle) / weight
-    precision = jnp.sum(w * (data.t - time) ** 2) + _FLOOR
-    slope = jnp.sum(w * (data.t - time) * (middle - level)) / precision
-    level = level + data.slope_sign * beside.excess
-    return LeastSquares(data.slope_sign * slope, precision, time, level, weight)
-
-
-def softplus_inverse(value: Scalar) -> Scalar:
-    """The x at which ``log(1 + exp(x))`` has a value > 0."""
-    return value + jnp.log(-jnp.expm1(-value))
-
-
-def combine(a: Any, precision_a: Any, b: Any, precision_b: Any) -> tuple[Any, Any]:
-    """Mean and standard deviation of the product of two normal densities."""
-    precision = precision_a + precision_b
-    return (precision_a * a + precision_b * b) / precision, precision**-0.5

@@ -39,15 +39,10 @@ from scipy.interpolate import make_interp_spline
 import effbayes as eb
 from effbayes import runtime
 from effbayes.inference.nuts import SamplerSettings, run_nuts
+from effbayes.models.axes import Normal
 from effbayes.models.contract import Data
-from effbayes.models.hierarchical import (
-    Estimates,
-    Hierarchical,
-    Normal,
-    data_from_many,
-    member_given_population,
-    population_mean,
-)
+from effbayes.models.hierarchical import Hierarchical, data_from_many
+from effbayes.models.population import Estimates, member_given_population, population_mean
 
 PROBS = (0.025, 0.5, 0.975)
 FALSE_ALARMS = 1e-6

@@ -11,21 +11,23 @@ from scipy import optimize, special, stats
 import effbayes as eb
 from effbayes import runtime
 from effbayes.models import contract
+from effbayes.models.axes import Normal
 from effbayes.models.hierarchical import (
     Bounded,
-    Estimates,
     Hierarchical,
     Member,
-    Normal,
     Priors,
     data_from_many,
     log_noise,
     make_model,
+)
+from effbayes.models.least_squares import LeastSquares
+from effbayes.models.population import (
+    Estimates,
     member_given_population,
     population_mean,
     rate_in_errors,
 )
-from effbayes.models.trend_space import LeastSquares
 
 from .conftest import make_series
 

@@ -1,0 +1,269 @@
+"""Many posteriors of one model at once: one compiled program for every lane.
+
+A lane is a posterior: of a series of its own, or of a data set drawn from the model (calibration).
+It is fitted by `effbayes.inference.importance` and reduced on the device to what is asked for. Its
+random numbers follow from the root key and its number alone, so that the same lane gives the same
+figures wherever and beside whatever it runs; only how many lanes are computed side by side
+(`width`) is part of the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.scipy.linalg import solve_triangular
+
+from effbayes.arrays import PerDraw, RandomKey
+from effbayes.errors import UsageError
+from effbayes.inference.importance import ImportanceSettings, importance
+from effbayes.inference.machine_code import compiled
+from effbayes.models.contract import Data, Model
+from effbayes.runtime import Plan
+
+LOG_JOINT = "log_joint"
+"""Name under which the log density of parameters and data is ranked: it sees what no parameter
+alone does (Modrak et al. 2023, doi:10.1214/23-BA1404)."""
+
+PURPOSES = ("truth", "data", "start", "draws", "completed", "kept")
+
+
+@dataclass(frozen=True)
+class LaneSettings:
+    """What each lane computes.
+
+    Attributes
+    ----------
+    importance
+        Numbers of draws.
+    probs
+        Probabilities of the quantiles.
+    simulated
+        Data are drawn from the model's prior, on the dates of what is given, and the true values
+        are ranked among `kept` draws.
+    kept
+        Draws of equal weight that leave the device; 0 for none.
+    """
+
+    importance: ImportanceSettings = field(default_factory=ImportanceSettings)
+    probs: tuple[float, ...] = (0.025, 0.25, 0.5, 0.75, 0.975)
+    simulated: bool = False
+    kept: int = 0
+
+    def __post_init__(self) -> None:
+        if not all(0.0 < prob < 1.0 for prob in self.probs) or not self.probs:
+            raise UsageError(f"probabilities {self.probs}, must be between 0 and 1")
+        if self.simulated and not self.kept:
+            raise UsageError("to be ranked, true values need draws that are kept")
+
+
+class Shape(NamedTuple):
+    """What else a program is compiled for.
+
+    Attributes
+    ----------
+    lanes
+        Of a call.
+    width
+        Of them, computed side by side.
+    """
+
+    lanes: int
+    width: int
+
+
+def quantities(model: Model) -> tuple[str, ...]:
+    """Names of what every lane reports, in order."""
+    return ("rate", *model.parameters)
+
+
+def run_lanes(
+    model: Model,
+    settings: LaneSettings,
+    shape: Shape,
+    root: np.ndarray,
+    numbers: np.ndarray,
+    data: Data,
+    *,
+    plan: Plan,
+) -> dict[str, np.ndarray]:
+    """Compute lanes of one model.
+
+    Parameters
+    ----------
+    model
+        Frozen value.
+    settings
+        What to compute.
+    shape
+        Lanes of the program: at least as many as there are numbers; the rest is computed and
+        dropped.
+    root
+        Bits of the root key, dims (2,).
+    numbers
+        Of the lanes, dims (lane,).
+    data
+        Dims (lane, obs) and (lane,); for simulated lanes one template, dims (obs,) and ().
+    plan
+        From `effbayes.runtime.plan`.
+
+    Returns
+    -------
+    dict
+        ``mean``, ``sd`` (lane, quantity); ``quantile`` (lane, quantity, prob); ``k_hat``, ``ess``
+        (lane,); where asked for ``draws`` (lane, draw, quantity), ``rank`` and ``truth``
+        (lane, quantity, with `LOG_JOINT` the last).
+    """
+    missing = shape.lanes - len(numbers)
+    numbers = np.concatenate([numbers, np.repeat(numbers[-1:], missing)]).astype(np.uint32)
+    columns = data._asdict()
+    if not settings.simulated:
+        columns = {name: _padded(np.asarray(column), missing) for name, column in columns.items()}
+    shapes = tuple((name, np.shape(x), np.asarray(x).dtype.str) for name, x in columns.items())
+    found = _program(model, settings, shape, shapes, plan)(root, numbers, columns)
+    return {name: np.asarray(each)[: shape.lanes - missing] for name, each in found.items()}
+
+
+def simulate_lanes(
+    model: Model, root: np.ndarray, numbers: np.ndarray, data: Data
+) -> list[tuple[dict[str, np.ndarray], Data]]:
+    """True values and data of simulated lanes, as `run_lanes` drew them."""
+
+    @jax.jit
+    def one(number: Any) -> Any:
+        return _simulated(model, _key(root, number), jax.tree.map(jnp.asarray, data))
+
+    return [jax.tree.map(np.asarray, one(np.uint32(number))) for number in numbers]
+
+
+def ranks_of(
+    model: Model, truth: Mapping[str, np.ndarray], data: Data, draws: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks of true values among draws, dims (quantity,), and the true values."""
+
+    @jax.jit
+    def both(truth: Any, draws: Any) -> Any:
+        return _ranks(model, truth, draws, jax.tree.map(jnp.asarray, data))
+
+    rank, true = both(dict(truth), dict(draws))
+    return np.asarray(rank), np.asarray(true)
+
+
+def _padded(column: np.ndarray, missing: int) -> np.ndarray:
+    return np.concatenate([column, np.repeat(column[-1:], missing, axis=0)])
+
+
+@lru_cache(maxsize=64)
+def _program(model: Model, settings: LaneSettings, shape: Shape, shapes: Any, plan: Plan) -> Any:
+    def arguments() -> tuple[Any, ...]:
+        columns = {name: jax.ShapeDtypeStruct(dims, dtype) for name, dims, dtype in shapes}
+        numbers = jax.ShapeDtypeStruct((shape.lanes,), "uint32")
+        return jax.ShapeDtypeStruct((2,), "uint32"), numbers, columns
+
+    def every(root: Any, numbers: Any, columns: Any) -> dict[str, Array]:
+        if settings.simulated:
+            template = Data(**columns)
+            one = lambda number: _lane(model, settings, _key(root, number), template)  # noqa: E731
+            return jax.lax.map(one, numbers, batch_size=shape.width)
+        given = lambda lane: _lane(model, settings, _key(root, lane[0]), Data(**lane[1]))  # noqa: E731
+        return jax.lax.map(given, (numbers, columns), batch_size=shape.width)
+
+    _linear_algebra()
+    made_from = ("lanes", repr(model), repr(settings), shape, shapes)
+    return compiled(every, arguments, made_from=made_from, plan=plan).call
+
+
+@cache
+def _linear_algebra() -> None:
+    """Make JAX look up its linear algebra, which machine code that was kept calls unseen.
+
+    Without that, a process that loads such a program and has compiled none of its own would crash.
+    """
+    unit = jnp.eye(2)
+    jax.block_until_ready(solve_triangular(jnp.linalg.cholesky(unit), unit, lower=True))
+
+
+def _key(root: Any, number: Any) -> RandomKey:
+    return jax.random.fold_in(jax.random.wrap_key_data(jnp.asarray(root)), number)
+
+
+def _keys(key: RandomKey) -> dict[str, RandomKey]:
+    return {name: jax.random.fold_in(key, i) for i, name in enumerate(PURPOSES)}
+
+
+def _simulated(model: Model, key: RandomKey, data: Data) -> tuple[dict[str, Array], Data]:
+    keys = _keys(key)
+    truth = model.prior_draw(keys["truth"], data)
+    return truth, model.simulate(keys["data"], truth, data)
+
+
+def _lane(model: Model, settings: LaneSettings, key: RandomKey, data: Data) -> dict[str, Array]:
+    keys = _keys(key)
+    truth: dict[str, Array] = {}
+    if settings.simulated:
+        truth, data = _simulated(model, key, data)
+    starts = jnp.stack([model.initial(keys["start"], data, far=jnp.asarray(far)) for far in (0, 1)])
+    found = importance(
+        lambda position: model.log_density(position, data),
+        starts,
+        settings.importance,
+        keys["draws"],
+    )
+
+    def at(position: Array, key: RandomKey) -> dict[str, Array]:
+        values = model.constrain(position, data)
+        return values | model.complete(key, values, data)
+
+    values = jax.vmap(at)(
+        found.position, jax.random.split(keys["completed"], found.weight.shape[0])
+    )
+    columns = jnp.stack([values[name] for name in quantities(model)])
+    # Of a draw without weight nothing is known to be finite.
+    columns = jnp.where(found.weight > 0.0, columns, 0.0)
+    mean = columns @ found.weight
+    variance = (columns - mean[:, None]) ** 2 @ found.weight
+    probs = jnp.asarray(settings.probs)
+    reported = {
+        "mean": mean,
+        "sd": jnp.sqrt(variance),
+        "quantile": jax.vmap(lambda column: quantiles(column, found.weight, probs))(columns),
+        "k_hat": found.k_hat,
+        "ess": found.ess,
+    }
+    if not settings.kept:
+        return reported
+    picked = _resampled(found.weight, settings.kept, keys["kept"])
+    if not settings.simulated:
+        return reported | {"draws": columns[:, picked].T}
+    rank, true = _ranks(model, truth, {name: x[picked] for name, x in values.items()}, data)
+    return reported | {"rank": rank, "truth": true}
+
+
+def quantiles(values: PerDraw, weight: PerDraw, probs: Array) -> Array:
+    """Quantiles of weighted draws, linear between the middles of their weights; dims (prob,)."""
+    ordered, share = jax.lax.sort_key_val(values, weight)
+    return jnp.interp(probs, jnp.cumsum(share) - 0.5 * share, ordered)
+
+
+def _resampled(weight: PerDraw, number: int, key: RandomKey) -> Array:
+    """Places of draws of equal weight: each independently, by its weight."""
+    total = jnp.cumsum(weight)
+    picked = jnp.searchsorted(total, jax.random.uniform(key, (number,)) * total[-1])
+    return jnp.minimum(picked, weight.shape[0] - 1)
+
+
+def _ranks(
+    model: Model, truth: Mapping[str, Array], draws: Mapping[str, Array], data: Data
+) -> tuple[Array, Array]:
+    def of(values: Mapping[str, Array]) -> Array:
+        joint = model.log_prior(values, data) + jnp.sum(model.log_likelihood(values, data))
+        return jnp.stack([*(values[name] for name in quantities(model)), joint])
+
+    true = of(truth)
+    return jnp.sum(jax.vmap(of)(dict(draws)) < true, axis=0), true

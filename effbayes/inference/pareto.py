@@ -1,0 +1,55 @@
+"""How far importance weights can be trusted: Pareto k-hat, on the device.
+
+A generalized Pareto distribution is fitted to the largest weights (Zhang and Stephens 2009,
+Technometrics 51; with the weak prior of Vehtari, Simpson, Gelman, Yao and Gabry 2024, JMLR 25). Its
+shape k tells which moments of the weights exist; the tests hold it to ArviZ's.
+"""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import jax.numpy as jnp
+
+from effbayes.arrays import PerDraw, Scalar
+
+_PRIOR_K, _PRIOR_WEIGHT = 0.5, 10.0
+_SHARP = 3.0
+
+
+def tail_size(number: int) -> int:
+    """How many of so many weights are the tail."""
+    return int(min(0.2 * number, 3.0 * math.sqrt(number)))
+
+
+def k_hat(log_weight: PerDraw) -> Scalar:
+    """Shape of the tail of importance weights; NaN where they are not finite.
+
+    Parameters
+    ----------
+    log_weight
+        Up to a constant, dims (draw,).
+    """
+    size = tail_size(log_weight.shape[0])
+    largest = jax.lax.top_k(log_weight, size + 1)[0]
+    weights = jnp.exp(largest - largest[0])
+    excess = weights[:size][::-1] - weights[size]
+    return _shape(excess)
+
+
+def _shape(excess: PerDraw) -> Scalar:
+    """Of a generalized Pareto distribution, from excesses over its threshold in rising order."""
+    size = excess.shape[0]
+    grid = 30 + int(size**0.5)
+    quartile = excess[int(size / 4 + 0.5) - 1]
+    i = jnp.arange(1, grid + 1)
+    b = 1.0 - jnp.sqrt(grid / (i - 0.5))
+    b = b / (_SHARP * quartile) + 1.0 / excess[-1]
+    k = jnp.mean(jnp.log1p(-b[:, None] * excess), axis=1)
+    profile = size * (jnp.log(-(b / k)) - k - 1.0)
+    weight = jax.nn.softmax(profile)
+    weight = jnp.where(weight >= 10.0 * jnp.finfo(weight.dtype).eps, weight, 0.0)
+    b_mean = jnp.sum(b * weight) / jnp.sum(weight)
+    found = jnp.mean(jnp.log1p(-b_mean * excess))
+    return (size * found + _PRIOR_WEIGHT * _PRIOR_K) / (size + _PRIOR_WEIGHT)

@@ -1,0 +1,96 @@
+"""Where the members of a population lie, given what their own rows and the population say.
+
+The rate of one series under its prior is the case of one member of a population that is known.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from effbayes.arrays import Scalar
+from effbayes.models.axes import Normal, softplus_inverse
+from effbayes.models.least_squares import LeastSquares
+from effbayes.trend import MONTHS_PER_YEAR
+
+NEWTON_STEPS = 3
+_LEAST_SIGNAL = -30.0
+
+
+class Estimates(NamedTuple):
+    """What the rows of each series alone say of its own quantity; dims (series,)."""
+
+    mean: Array
+    precision: Array
+
+
+def population_mean(tau: Scalar, own: Estimates, prior: Normal) -> Normal:
+    """Distribution of the mean of a normal population given its spread, members integrated out.
+
+    Parameters
+    ----------
+    tau
+        Standard deviation of the population.
+    own
+        Estimate of each member's quantity and its precision, which may be zero.
+    prior
+        Prior of the mean.
+    """
+    weight = own.precision / (1.0 + own.precision * tau**2)
+    precision = jnp.sum(weight) + prior.scale**-2
+    centre = (jnp.sum(weight * own.mean) + prior.centre * prior.scale**-2) / precision
+    return Normal(centre, precision**-0.5)
+
+
+def member_given_population(mu: Scalar, tau: Scalar, own: Estimates) -> Normal:
+    """Distribution of members' quantities given their population, for normal likelihoods."""
+    share = own.precision * tau**2
+    return Normal((mu + share * own.mean) / (1.0 + share), tau * (1.0 + share) ** -0.5)
+
+
+def rate_in_errors(mu: Scalar, tau: Scalar, fit: LeastSquares) -> Normal:
+    """Where u lies about, for a rate of softplus(u) standard errors, given the population.
+
+    Where the rows are sharp u is the rate in errors, and its likelihood normal; where they are not
+    u is the log of that, and its population's density normal. In between, with rho = softplus(u), k
+    its least-squares value and ``x = log T``, the mode solves
+    ``rho (rho - k) = (x - mu) / tau**2``. Newton's method in x starts where x is least that the
+    mode can have, from where it does not overshoot: at the product of normal approximations, or
+    where rho exceeds the root that it has if x is of rho = 1 on the right side.
+
+    Parameters
+    ----------
+    mu, tau
+        Of the population of log doubling times in months.
+    fit
+        Least squares of each series, dims (series,); or of one, scalars.
+    """
+    log_unit = jnp.log(MONTHS_PER_YEAR) - jnp.log(fit.rate_precision**-0.5)
+    k = _signal(fit)
+    product = member_given_population(mu, tau, own_estimate(fit)).centre
+    root = 0.5 * (k + jnp.sqrt(k**2 + 4.0 * jax.nn.softplus(log_unit - mu) / (tau**2 + 1e-30)))
+    x = jnp.maximum(product, log_unit - jnp.log1p(root))
+    for _ in range(NEWTON_STEPS):
+        rho = jnp.exp(log_unit - x)
+        force = tau**2 * rho * (rho - k) - (x - mu)
+        # Bounded from below: the exact curvature may be negative where the start is very poor.
+        x += force / (1.0 + tau**2 * rho * jnp.maximum(2.0 * rho - k, 0.5 * rho))
+    rho = jnp.exp(log_unit - x)
+    centre = softplus_inverse(rho)
+    tau_of_rho = tau * rho / jax.nn.sigmoid(centre)
+    return Normal(centre, tau_of_rho * (1.0 + (tau * rho) ** 2) ** -0.5)
+
+
+def _signal(fit: LeastSquares) -> Array:
+    """Rate in standard errors; bounded from below, where nothing depends on it any more."""
+    return jnp.maximum(fit.rate * jnp.sqrt(fit.rate_precision), _LEAST_SIGNAL)
+
+
+def own_estimate(fit: LeastSquares) -> Estimates:
+    """Log doubling times by least squares; a rate below its error says only: not short."""
+    error = fit.rate_precision**-0.5
+    strength = jax.nn.softplus(_signal(fit))
+    return Estimates(jnp.log(MONTHS_PER_YEAR) - jnp.log(error * strength), strength**2)
