@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from effbayes.inference.nuts import SamplerSettings
     from effbayes.models.loglinear import Priors
     from effbayes.pooled import Pooled, load_pooled, sample_pooled
+    from effbayes.replicates.many import Many, sample_many
     from effbayes.reproduction import Reproduction, reproduce
     from effbayes.types import Estimate
 
@@ -53,6 +54,7 @@ _HOME = {
     "Estimate": "types",
     "Fault": "errors",
     "LevelForecast": "forecasting",
+    "Many": "replicates.many",
     "Pooled": "pooled",
     "Priors": "models.loglinear",
     "ReferenceRate": "domains",
@@ -74,6 +76,7 @@ _HOME = {
     "reference_rates": "domains",
     "reproduce": "reproduction",
     "sample": "analysis",
+    "sample_many": "replicates.many",
     "sample_pooled": "pooled",
     "validate_table": "dataset",
 }

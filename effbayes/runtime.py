@@ -177,13 +177,13 @@ def plan(device: jax.Device) -> Plan:
         device,
         made_for,
         vectorized=device.platform != "cpu",
-        threads=_cores(),
+        threads=cores(),
         folder=kept_programs(),
         cached_by_jax=bool(jax.config.jax_compilation_cache_dir),
     )
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -25,7 +25,6 @@ import jax.numpy as jnp
 from jax import Array
 from jax.scipy.linalg import solve_triangular
 from jax.scipy.special import gammaln, logsumexp
-
 from jaxtyping import Float
 
 from effbayes.arrays import Count, PerDraw, Position, Positions, RandomKey, Scalar, Square
@@ -45,7 +44,7 @@ BEGIN = 1.5
 FREEDOMS = 4
 """Degrees of freedom of the proposals: even, so that a chi-squared is a sum of exponentials."""
 
-_SHARES = (0.75,0.05,0.2)
+_SHARES = (0.75, 0.05, 0.2)
 _WIDER = 1.1
 _GOOD = 0.35
 _FITS = 4

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from threading import Lock
 from typing import Any, NamedTuple
 
 import jax
@@ -126,7 +127,9 @@ def run_lanes(
     if not settings.simulated:
         columns = {name: _padded(np.asarray(column), missing) for name, column in columns.items()}
     shapes = tuple((name, np.shape(x), np.asarray(x).dtype.str) for name, x in columns.items())
-    found = _program(model, settings, shape, shapes, plan)(root, numbers, columns)
+    with _compiling:
+        call = _program(model, settings, shape, shapes, plan)
+    found = call(root, numbers, columns)
     return {name: np.asarray(each)[: shape.lanes - missing] for name, each in found.items()}
 
 
@@ -153,6 +156,10 @@ def ranks_of(
 
     rank, true = both(dict(truth), dict(draws))
     return np.asarray(rank), np.asarray(true)
+
+
+_compiling = Lock()
+"""Threads that need the same program wait for the one that compiles it."""
 
 
 def _padded(column: np.ndarray, missing: int) -> np.ndarray:

@@ -7,7 +7,7 @@ the *parameters* of the NumPyro model, and the *quantities* common to all models
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -165,6 +165,18 @@ def data_from_series(series: Series) -> Data:
     # NumPy arrays stand for JAX's until a floor that knows the device puts them there.
     values: dict[str, Any] = padded | {name: np.float64(x) for name, x in scalars.items()}
     return Data(**values)
+
+
+def stacked(data: Sequence[Data]) -> Data:
+    """Data of several series of one bucket, along a new first dim, as NumPy arrays."""
+    columns: list[Any] = [np.stack(column) for column in zip(*data, strict=True)]
+    return Data(*columns)
+
+
+def chosen(data: Data, which: Any) -> Data:
+    """Some of several series, or one, by an index of the first dim."""
+    columns: list[Any] = [np.asarray(column)[which] for column in data]
+    return Data(*columns)
 
 
 def is_censored(data: Data) -> Any:

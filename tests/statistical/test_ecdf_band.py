@@ -7,8 +7,9 @@ from math import comb
 
 import numpy as np
 import pytest
-from ecdf_band import ecdf_band, escape_probability
 from scipy import stats
+
+from effbayes.replicates.ecdf_band import ecdf_band, escape_probability
 
 FALSE_ALARMS = 1e-6
 SETS, VALUES = 400, 100

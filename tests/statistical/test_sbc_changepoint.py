@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from arviz_stats.base import array_stats
-from ecdf_band import ecdf_band
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -28,6 +27,7 @@ from effbayes.inference.nuts import SamplerSettings, run_nuts
 from effbayes.models import contract
 from effbayes.models.broken_line import Cells
 from effbayes.models.changepoint import Changepoint, Priors
+from effbayes.replicates.ecdf_band import ecdf_band
 
 Floats = NDArray[np.float64]
 

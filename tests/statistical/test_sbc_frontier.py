@@ -24,7 +24,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from arviz_stats.base import array_stats
-from ecdf_band import ecdf_band
 from numpy.typing import NDArray
 from scipy import special, stats
 
@@ -33,6 +32,7 @@ from effbayes import runtime
 from effbayes.inference.nuts import SamplerSettings, run_nuts
 from effbayes.models.contract import data_from_series
 from effbayes.models.frontier import Priors, make_model
+from effbayes.replicates.ecdf_band import ecdf_band
 
 Floats = NDArray[np.float64]
 

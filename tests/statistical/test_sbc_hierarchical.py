@@ -20,13 +20,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from arviz_stats.base import array_stats
-from ecdf_band import ecdf_band
 from scipy import stats
 
 import effbayes as eb
 from effbayes import runtime
 from effbayes.inference.nuts import SamplerSettings, run_nuts
 from effbayes.models.hierarchical import Hierarchical, data_from_many
+from effbayes.replicates.ecdf_band import ecdf_band
 
 SETS = 200
 KEPT = 49

@@ -33,11 +33,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from arviz_stats.base import array_stats
-from ecdf_band import ecdf_band
 from numpy.typing import NDArray
 from scipy import special, stats
 
 import effbayes as eb
+from effbayes.replicates.ecdf_band import ecdf_band
 
 Floats = NDArray[np.float64]
 

@@ -22,7 +22,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from arviz_stats.base import array_stats
-from ecdf_band import ecdf_band
 from numpy.typing import NDArray
 from scipy import special, stats
 
@@ -31,6 +30,7 @@ from effbayes import runtime
 from effbayes.inference.nuts import SamplerSettings, run_nuts
 from effbayes.models.contract import data_from_series
 from effbayes.models.records import Records
+from effbayes.replicates.ecdf_band import ecdf_band
 
 Floats = NDArray[np.float64]
 

@@ -138,7 +138,7 @@ def test_chains_in_lock_step_give_the_same_posterior(alexnet):
 def test_threads_change_no_result(alexnet, monkeypatch):
     rates = []
     for threads in (1, 3):
-        monkeypatch.setattr(runtime, "_cores", lambda threads=threads: threads)
+        monkeypatch.setattr(runtime, "cores", lambda threads=threads: threads)
         rates.append(eb.sample(alexnet, chains=3, warmup=100, draws=100).draws["rate"])
     np.testing.assert_array_equal(*rates)
 

@@ -1,0 +1,1 @@
+"""Many posteriors at once: whole catalogues, calibration, bootstrap, grids of priors, refits."""
