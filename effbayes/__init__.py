@@ -94,6 +94,7 @@ __all__ = [
     "Estimate",
     "Fault",
     "LevelForecast",
+    "Many",
     "Pooled",
     "Priors",
     "ReferenceRate",
@@ -115,6 +116,7 @@ __all__ = [
     "reference_rates",
     "reproduce",
     "sample",
+    "sample_many",
     "sample_pooled",
     "validate_table",
 ]

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from effbayes.types import Rows
 
 PRIOR_DRAWS = 1000
+SENSITIVE = 0.05
+"""Sensitivity to power-scaling above which a prior or the data move a quantity."""
 POINTWISE_LIMIT = 2**26
 """Draws times rows past which pointwise groups (8 bytes each) are left out of the tree."""
 
@@ -260,6 +262,33 @@ class Analysis:
     def notes(self) -> tuple[str, ...]:
         """What a reader must know to read the numbers: above all, what the prior contributes."""
         return post.prior_notes(self.series.n_obs, self.draws, self.settings)
+
+    def power_scaling(self) -> dict[str, dict[str, Any]]:
+        """How much a stronger prior or likelihood would move each quantity, by ArviZ.
+
+        Returns
+        -------
+        dict
+            By quantity: ``prior`` and ``likelihood``, the sensitivity to a power of it
+            (Kallioinen, Paananen, Bürkner and Vehtari 2023, Statistics and Computing 34; above
+            `SENSITIVE` it counts), and ``diagnosis``, ``"ok"`` or what that hints at.
+        """
+        import arviz_stats  # noqa: PLC0415 - slow to import
+
+        psense: Any = vars(arviz_stats)["psense"]  # without types
+        names = ["rate", *self.settings["parameters"]]
+        prior, likelihood = (
+            psense(self.posterior, var_names=names, group=group)
+            for group in ("prior", "likelihood")
+        )
+        found = {}
+        for name in names:
+            of_prior, of_data = float(prior[name]), float(likelihood[name])
+            said = "ok"
+            if of_prior > SENSITIVE:
+                said = "prior and data disagree" if of_data > SENSITIVE else "the prior is strong"
+            found[name] = {"prior": of_prior, "likelihood": of_data, "diagnosis": said}
+        return found
 
     def plot(self, panels: str = "both") -> Figure:
         """The trend with its band over the table; see `effbayes.figures.trend`.

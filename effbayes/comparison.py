@@ -14,7 +14,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from effbayes import posterior as post
 from effbayes.analysis import Analysis
-from effbayes.diagnostics import diagnose, mcse_mean
 from effbayes.errors import DataError, UsageError
 from effbayes.posterior import Interval
 from effbayes.types import Estimate, IntervalKind
@@ -353,54 +352,20 @@ def _table(fit: Analysis) -> tuple[Any, ...]:
 
 
 def _score(name: str, fit: Analysis, platform: str | None, progress: Progress | None) -> Score:
-    from effbayes import runtime  # noqa: PLC0415 - JAX is slow to import
-    from effbayes.inference.leave_one_out import refits  # noqa: PLC0415
-    from effbayes.inference.nuts import SamplerSettings  # noqa: PLC0415
-    from effbayes.models import catalogue, contract  # noqa: PLC0415
+    from effbayes.models import catalogue  # noqa: PLC0415 - JAX is slow to import
+    from effbayes.replicates.leaving_out import leave_one_out  # noqa: PLC0415
 
-    model = catalogue.restore(fit.settings, fit.series)
-    data = contract.data_from_series(fit.series)
-    fields = SamplerSettings.__dataclass_fields__
-    settings = SamplerSettings(**{k: v for k, v in fit.settings["sampler"].items() if k in fields})
+    found = leave_one_out(
+        catalogue.restore(fit.settings, fit.series),
+        fit.series,
+        seed=fit.settings["sampler"]["seed"],
+        platform=platform,
+        progress=None if progress is None else partial(progress, name),
+    )
     used = np.flatnonzero(fit.series.used)
-    elpd, mcse, failed = [], [], []
-    with runtime.on_device(platform) as device:
-        stream = runtime.stream(fit.settings["sampler"]["seed"], fit.made_by["data_sha256"])
-        told = None if progress is None else lambda done, total: progress(name, done, total)
-        for refit in refits(
-            model,
-            data,
-            runtime.key_bits(stream),
-            settings,
-            plan=runtime.plan(device),
-            progress=told,
-        ):
-            value, error = log_mean_exp(refit.log_likelihood)
-            elpd.append(value)
-            mcse.append(error)
-            quantities = {
-                each: refit.draws.values[each]
-                for each in ("rate", *fit.settings["parameters"])
-                if refit.draws.values[each].ndim == 2
-            }
-            if not diagnose(quantities, refit.draws.stats).ok:
-                failed.append(fit.series.label[used[refit.row]])
+    failed = tuple(fit.series.label[used[row]] for row in np.flatnonzero(~found.ok))
     psis, pareto_k = _psis(fit)
-    return Score(name, fit, np.array(elpd), np.array(mcse), psis, pareto_k, tuple(failed))
-
-
-def log_mean_exp(log_density: Floats) -> tuple[float, float]:
-    """Log of the mean of a density over draws, and its Monte Carlo standard error.
-
-    Parameters
-    ----------
-    log_density
-        Dims (chain, draw).
-    """
-    peak = float(log_density.max())
-    density = np.exp(log_density - peak)
-    mean = float(density.mean())
-    return peak + float(np.log(mean)), float(mcse_mean(density)) / mean
+    return Score(name, fit, found.elpd, found.mcse, psis, pareto_k, failed)
 
 
 def _psis(fit: Analysis) -> tuple[Floats | None, Floats | None]:

@@ -171,6 +171,20 @@ def mcse_mean(draws: Chains) -> float:
     return float(np.std(draws, ddof=1) / np.sqrt(ess_mean(draws)))
 
 
+def log_mean_exp(log_density: Chains) -> tuple[float, float]:
+    """Log of the mean of a density over draws, and its Monte Carlo standard error.
+
+    Parameters
+    ----------
+    log_density
+        Dims (chain, draw).
+    """
+    peak = float(log_density.max())
+    density = np.exp(log_density - peak)
+    mean = float(density.mean())
+    return peak + float(np.log(mean)), float(mcse_mean(density)) / mean
+
+
 def bfmi(energy: Chains) -> NDArray[np.float64]:
     """Bayesian fraction of missing information of each chain (Betancourt 2016); dims (chain,)."""
     steps = np.mean(np.diff(energy, axis=1) ** 2, axis=1)

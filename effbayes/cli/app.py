@@ -14,6 +14,7 @@ from effbayes.cli import (
     output,
     plotting,
     quantities,
+    replicating,
     reproducing,
     runs,
     sampling,
@@ -67,6 +68,9 @@ app.command("convert")(quantities.convert)
 app.command("forecast")(quantities.forecast)
 app.command("effective")(quantities.effective)
 app.command("compare")(comparing.compare)
+app.command("calibrate")(replicating.calibrate)
+app.command("bootstrap")(replicating.bootstrap)
+app.command("sensitivity")(replicating.sensitivity)
 app.command("validate")(tables.validate)
 app.command("plot")(plotting.plot)
 app.command("reproduce")(reproducing.reproduce)

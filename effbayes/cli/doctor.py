@@ -11,7 +11,7 @@ from effbayes.cli import options, output, render
 
 
 def doctor(json: options.Json = False) -> None:
-    """Versions, devices, precision and data folder: for bug reports."""
+    """Versions, devices and folders, for a bug report."""
     document = {"schema": "effbayes.doctor/1", **_facts()}
     if json:
         output.write_json(document)

@@ -58,14 +58,14 @@ class Reporter:
         if self._progress is not None:
             self._progress.stop()
 
-    def start(self, name: str) -> Callable[[int, int], None] | None:
-        """Begin a bar; returns what the sampler calls after each chunk, or None."""
+    def start(self, name: str, unit: str = "steps") -> Callable[[int, int], None] | None:
+        """Begin a bar; returns what is called after each chunk, or None."""
         if self._progress is None:
             return None
         progress = self._progress
         task: TaskID = progress.add_task(output.plain(name), total=None, state="compiling")
 
         def report(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total, state=f"{done}/{total} steps")
+            progress.update(task, completed=done, total=total, state=f"{done}/{total} {unit}")
 
         return report

@@ -11,7 +11,8 @@ weight.
 
 No derivative is asked for: in whitened coordinates moments are found in a few rounds, and a program
 without second derivatives compiles in a fraction of the time. Weights say how far they can be
-trusted: their effective number and Pareto k-hat go with them.
+trusted: their effective number and Pareto k-hat go with them. What no draw has met they do not
+know: of a second mode far off and narrow they say nothing.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ _WIDER = 1.1
 _GOOD = 0.35
 _FITS = 4
 _LEAST = 50
+_LEAST_POWER = 1e-12
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,7 @@ def _draw(proposals: tuple[_Proposal, ...], number: int, key: RandomKey) -> Posi
     scaled = scaled.astype(proposals[0].centre.dtype)
     bounds = [sum(_counts(number)[:i]) for i in range(len(proposals) + 1)]
     parts = [
-        each.centre + scaled[low:high] @ each.root.T
+        each.centre[None] + scaled[low:high] @ each.root.T
         for each, low, high in zip(proposals, bounds[:-1], bounds[1:], strict=True)
     ]
     return jnp.concatenate(parts)
@@ -208,7 +210,7 @@ def _log_mixture(proposals: tuple[_Proposal, ...], position: Positions) -> PerDr
     logs = []
     for each, share in zip(proposals, shares, strict=True):
         inverse = solve_triangular(each.root, jnp.eye(dim), lower=True)
-        squares = jnp.sum(((position - each.centre) @ inverse.T) ** 2, axis=1)
+        squares = jnp.sum(((position - each.centre[None]) @ inverse.T) ** 2, axis=1)
         volume = jnp.sum(jnp.log(jnp.diag(inverse)))
         logs.append(share + volume - half * jnp.log1p(squares / FREEDOMS))
     return logsumexp(jnp.stack(logs), axis=0) + constant
@@ -220,12 +222,15 @@ def _ess(log_weight: PerDraw) -> Scalar:
 
 def _fit(position: Positions, log_weight: PerDraw, before: _Proposal) -> _Proposal:
     """A proposal with the moments of weighted draws; the last one where nothing can be fitted."""
-    share = jax.nn.softmax(_tempered(log_weight))
+    tempered = _tempered(log_weight)
+    share = jax.nn.softmax(tempered)
     mean = share @ position
-    away = position - mean
+    away = position - mean[None]
     covariance = (away * share[:, None]).T @ away
     root = jnp.linalg.cholesky(_WIDER**2 * covariance)
     sound = jnp.all(jnp.isfinite(root)) & jnp.all(jnp.isfinite(mean))
+    # Moments of one draw are a point; weights from there are all alike, and say nothing.
+    sound &= _ess(tempered) >= position.shape[1] + 2
     return _Proposal(jnp.where(sound, mean, before.centre), jnp.where(sound, root, before.root))
 
 
@@ -233,12 +238,12 @@ def _tempered(log_weight: PerDraw) -> PerDraw:
     """Weights to the power, at most one, at which at least `_LEAST` draws count."""
     log_weight = log_weight - jnp.max(log_weight)
 
-    def halve(_: int, between: tuple[Scalar, Scalar]) -> tuple[Scalar, Scalar]:
+    def halve(_: Count, between: tuple[Scalar, Scalar]) -> tuple[Scalar, Scalar]:
         low, high = between
         middle = jnp.sqrt(low * high)
         enough = _ess(middle * log_weight) >= _LEAST
         return jnp.where(enough, middle, low), jnp.where(enough, high, middle)
 
     one = jnp.ones((), log_weight.dtype)
-    power, _ = jax.lax.fori_loop(0, 16, halve, (1e-6 * one, one))
+    power, _ = jax.lax.fori_loop(0, 16, halve, (_LEAST_POWER * one, one))
     return jnp.where(_ess(log_weight) >= _LEAST, 1.0, power) * log_weight

@@ -10,7 +10,7 @@ figures wherever and beside whatever it runs; only how many lanes are computed s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from threading import Lock
 from typing import Any, NamedTuple
@@ -50,18 +50,44 @@ class LaneSettings:
         are ranked among `kept` draws.
     kept
         Draws of equal weight that leave the device; 0 for none.
+    varied
+        Names of the priors' numbers that each lane has of its own.
+    leaves_out
+        Each lane leaves out a row of its own and predicts it.
     """
 
     importance: ImportanceSettings = field(default_factory=ImportanceSettings)
     probs: tuple[float, ...] = (0.025, 0.25, 0.5, 0.75, 0.975)
     simulated: bool = False
     kept: int = 0
+    varied: tuple[str, ...] = ()
+    leaves_out: bool = False
 
     def __post_init__(self) -> None:
         if not all(0.0 < prob < 1.0 for prob in self.probs) or not self.probs:
             raise UsageError(f"probabilities {self.probs}, must be between 0 and 1")
         if self.simulated and not self.kept:
             raise UsageError("to be ranked, true values need draws that are kept")
+        if self.simulated and (self.varied or self.leaves_out):
+            raise UsageError("simulated lanes have the priors and all rows of their template")
+
+
+class Lanes(NamedTuple):
+    """What lanes have of their own; the first dim of every array is the lane.
+
+    Attributes
+    ----------
+    data
+        Of simulated lanes one template, without that dim.
+    priors
+        Numbers of the priors in the order of `LaneSettings.varied`, dims (lane, varied).
+    row
+        Place of the row that is left out, dims (lane,).
+    """
+
+    data: Data
+    priors: Any = ()
+    row: Any = ()
 
 
 class Shape(NamedTuple):
@@ -90,7 +116,7 @@ def run_lanes(
     shape: Shape,
     root: np.ndarray,
     numbers: np.ndarray,
-    data: Data,
+    own: Lanes,
     *,
     plan: Plan,
 ) -> dict[str, np.ndarray]:
@@ -109,8 +135,8 @@ def run_lanes(
         Bits of the root key, dims (2,).
     numbers
         Of the lanes, dims (lane,).
-    data
-        Dims (lane, obs) and (lane,); for simulated lanes one template, dims (obs,) and ().
+    own
+        Of as many lanes as there are numbers.
     plan
         From `effbayes.runtime.plan`.
 
@@ -119,13 +145,18 @@ def run_lanes(
     dict
         ``mean``, ``sd`` (lane, quantity); ``quantile`` (lane, quantity, prob); ``k_hat``, ``ess``
         (lane,); where asked for ``draws`` (lane, draw, quantity), ``rank`` and ``truth``
-        (lane, quantity, with `LOG_JOINT` the last).
+        (lane, quantity, with `LOG_JOINT` the last), ``elpd`` and ``elpd_mcse`` (lane,).
     """
     missing = shape.lanes - len(numbers)
     numbers = np.concatenate([numbers, np.repeat(numbers[-1:], missing)]).astype(np.uint32)
-    columns = data._asdict()
+    columns = own.data._asdict()
     if not settings.simulated:
-        columns = {name: _padded(np.asarray(column), missing) for name, column in columns.items()}
+        columns |= {"priors": own.priors, "row": own.row}
+        columns = {
+            name: _padded(np.asarray(column), missing)
+            for name, column in columns.items()
+            if not (isinstance(column, tuple) and not column)
+        }
     shapes = tuple((name, np.shape(x), np.asarray(x).dtype.str) for name, x in columns.items())
     with _compiling:
         call = _program(model, settings, shape, shapes, plan)
@@ -174,11 +205,17 @@ def _program(model: Model, settings: LaneSettings, shape: Shape, shapes: Any, pl
         return jax.ShapeDtypeStruct((2,), "uint32"), numbers, columns
 
     def every(root: Any, numbers: Any, columns: Any) -> dict[str, Array]:
+        def simulated(number: Any) -> dict[str, Array]:
+            return _lane(model, settings, _key(root, number), Lanes(Data(**columns)))
+
+        def given(lane: Any) -> dict[str, Array]:
+            number, own = lane
+            own = dict(own)
+            priors, row = own.pop("priors", ()), own.pop("row", ())
+            return _lane(model, settings, _key(root, number), Lanes(Data(**own), priors, row))
+
         if settings.simulated:
-            template = Data(**columns)
-            one = lambda number: _lane(model, settings, _key(root, number), template)  # noqa: E731
-            return jax.lax.map(one, numbers, batch_size=shape.width)
-        given = lambda lane: _lane(model, settings, _key(root, lane[0]), Data(**lane[1]))  # noqa: E731
+            return jax.lax.map(simulated, numbers, batch_size=shape.width)
         return jax.lax.map(given, (numbers, columns), batch_size=shape.width)
 
     _linear_algebra()
@@ -210,11 +247,17 @@ def _simulated(model: Model, key: RandomKey, data: Data) -> tuple[dict[str, Arra
     return truth, model.simulate(keys["data"], truth, data)
 
 
-def _lane(model: Model, settings: LaneSettings, key: RandomKey, data: Data) -> dict[str, Array]:
+def _lane(model: Model, settings: LaneSettings, key: RandomKey, own: Lanes) -> dict[str, Array]:
     keys = _keys(key)
+    whole = own.data
     truth: dict[str, Array] = {}
+    if settings.varied:
+        model = with_priors(
+            model, dict(zip(settings.varied, own.priors, strict=True)), checked=False
+        )
     if settings.simulated:
-        truth, data = _simulated(model, key, data)
+        truth, whole = _simulated(model, key, whole)
+    data = without_row(whole, own.row) if settings.leaves_out else whole
     starts = jnp.stack([model.initial(keys["start"], data, far=jnp.asarray(far)) for far in (0, 1)])
     found = importance(
         lambda position: model.log_density(position, data),
@@ -232,7 +275,7 @@ def _lane(model: Model, settings: LaneSettings, key: RandomKey, data: Data) -> d
     )
     columns = jnp.stack([values[name] for name in quantities(model)])
     # Of a draw without weight nothing is known to be finite.
-    columns = jnp.where(found.weight > 0.0, columns, 0.0)
+    columns = jnp.where(found.weight[None] > 0.0, columns, 0.0)
     mean = columns @ found.weight
     variance = (columns - mean[:, None]) ** 2 @ found.weight
     probs = jnp.asarray(settings.probs)
@@ -243,6 +286,8 @@ def _lane(model: Model, settings: LaneSettings, key: RandomKey, data: Data) -> d
         "k_hat": found.k_hat,
         "ess": found.ess,
     }
+    if settings.leaves_out:
+        reported |= _predicted(model, values, found.weight, whole, own.row)
     if not settings.kept:
         return reported
     picked = _resampled(found.weight, settings.kept, keys["kept"])
@@ -250,6 +295,31 @@ def _lane(model: Model, settings: LaneSettings, key: RandomKey, data: Data) -> d
         return reported | {"draws": columns[:, picked].T}
     rank, true = _ranks(model, truth, {name: x[picked] for name, x in values.items()}, data)
     return reported | {"rank": rank, "truth": true}
+
+
+def with_priors(model: Any, numbers: Mapping[str, Any], *, checked: bool = True) -> Model:
+    """A model with other numbers in its priors; unchecked while a program is traced."""
+    priors = replace(model.priors, **numbers) if checked else model.priors.at(numbers)
+    made: Model = replace(model, priors=priors)
+    return made
+
+
+def without_row(data: Data, row: Any) -> Data:
+    """Data whose mask leaves out a row; what priors take from the table stays."""
+    return data._replace(mask=data.mask & (jnp.arange(data.mask.shape[-1]) != row))
+
+
+def _predicted(
+    model: Model, values: Mapping[str, Array], weight: PerDraw, data: Data, row: Any
+) -> dict[str, Array]:
+    """Log predictive density of the row left out, and its Monte Carlo standard error."""
+    each = jax.vmap(lambda at: model.log_likelihood(at, data)[row])(dict(values))
+    each = jnp.where(weight > 0.0, each, -jnp.inf)
+    peak = jnp.max(each)
+    density = jnp.exp(each - peak)
+    mean = weight @ density
+    error = jnp.sqrt(weight**2 @ (density - mean) ** 2)
+    return {"elpd": peak + jnp.log(mean), "elpd_mcse": error / mean}
 
 
 def quantiles(values: PerDraw, weight: PerDraw, probs: Array) -> Array:
@@ -273,4 +343,4 @@ def _ranks(
         return jnp.stack([*(values[name] for name in quantities(model)), joint])
 
     true = of(truth)
-    return jnp.sum(jax.vmap(of)(dict(draws)) < true, axis=0), true
+    return jnp.sum(jax.vmap(of)(dict(draws)) < true[None], axis=0), true

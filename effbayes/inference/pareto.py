@@ -24,7 +24,7 @@ def tail_size(number: int) -> int:
 
 
 def k_hat(log_weight: PerDraw) -> Scalar:
-    """Shape of the tail of importance weights; NaN where they are not finite.
+    """Shape of the tail of importance weights; NaN where they are not finite, or tied.
 
     Parameters
     ----------
@@ -46,10 +46,12 @@ def _shape(excess: PerDraw) -> Scalar:
     i = jnp.arange(1, grid + 1)
     b = 1.0 - jnp.sqrt(grid / (i - 0.5))
     b = b / (_SHARP * quartile) + 1.0 / excess[-1]
-    k = jnp.mean(jnp.log1p(-b[:, None] * excess), axis=1)
+    k = jnp.mean(jnp.log1p(-b[:, None] * excess[None]), axis=1)
     profile = size * (jnp.log(-(b / k)) - k - 1.0)
     weight = jax.nn.softmax(profile)
     weight = jnp.where(weight >= 10.0 * jnp.finfo(weight.dtype).eps, weight, 0.0)
     b_mean = jnp.sum(b * weight) / jnp.sum(weight)
     found = jnp.mean(jnp.log1p(-b_mean * excess))
-    return (size * found + _PRIOR_WEIGHT * _PRIOR_K) / (size + _PRIOR_WEIGHT)
+    shape = (size * found + _PRIOR_WEIGHT * _PRIOR_K) / (size + _PRIOR_WEIGHT)
+    # A quarter of the tail in one place is far from any such distribution.
+    return jnp.where(quartile > excess[0], shape, jnp.nan)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +38,13 @@ class TrendPriors:
     doubling_time_sdlog: float = 1.2
     rate_sd: float = 2.0
     sigma_scale: float = 1.0
+
+    def at(self, values: Mapping[str, Any]) -> TrendPriors:
+        """These priors with other numbers, unchecked: those that a program is traced with."""
+        made = object.__new__(type(self))
+        for name, value in {**vars(self), **values}.items():
+            object.__setattr__(made, name, value)
+        return made
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

@@ -135,7 +135,8 @@ class Records(TrendModel):
             start = jnp.where(jnp.isfinite(record), record, mean + 40.0 * scale)
             new = reported(start - scale * gap_below(chance, bound), low, high)
             new = new._replace(y=jnp.where(jnp.isfinite(new.low), new.low, new.y))
-            return new.y, new
+            # A row known to be better than a bound may be reported by one that beats nothing.
+            return jnp.minimum(record, new.y), new
 
         _, drawn = jax.lax.scan(one, jnp.asarray(jnp.inf), tuple(row[order] for row in rows))
         cost, better, worse = (jnp.zeros_like(each).at[order].set(each) for each in drawn)

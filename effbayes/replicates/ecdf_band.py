@@ -18,6 +18,9 @@ from scipy import special, stats
 
 Counts = NDArray[np.int64]
 
+BISECTIONS = 24
+"""Of log gamma: to a millionth of it."""
+
 
 @dataclass(frozen=True)
 class Band:
@@ -76,7 +79,7 @@ def ecdf_band(n: int, values: int, false_alarm: float) -> Band:
     low, high = np.log(false_alarm) - 30.0, np.log(false_alarm)
     best = _pointwise(n, values, float(np.exp(low)))
     # Never above: one point alone leaves an interval of level 1 - gamma with gamma or less.
-    for _ in range(40):
+    for _ in range(BISECTIONS):
         middle = 0.5 * (low + high)
         band = _pointwise(n, values, float(np.exp(middle)))
         if band.false_alarm <= false_alarm:
@@ -101,26 +104,25 @@ def escape_probability(n: int, values: int, lower: Counts, upper: Counts) -> flo
     summed, not one less what stays: no digits are lost when it is small.
     """
     log_factorial = special.gammaln(np.arange(n + 1) + 1.0)
-    inside = np.zeros(n + 1)
-    inside[0] = 1.0
+    start, inside = np.zeros(1, dtype=np.int64), np.ones(1)
     escaped = 0.0
     for i in range(values - 1):
         p = 1.0 / (values - i)
-        start = np.flatnonzero(inside)
-        stop = np.arange(start[0], n + 1)
-        step, left = stop[None, :] - start[:, None], n - start[:, None]
+        left = n - start
+        beyond = special.bdtrc(upper[i] - start, left, p) * (upper[i] - start < left)
+        short = np.where(start < lower[i], special.bdtr(lower[i] - 1 - start, left, p), 0.0)
+        escaped += float(inside @ np.nan_to_num(beyond) + inside @ np.nan_to_num(short))
+        stop = np.arange(lower[i], upper[i] + 1)
+        step = stop[None, :] - start[:, None]
         possible = step >= 0
         step = np.where(possible, step, 0)
         log_pmf = (
-            log_factorial[left]
+            log_factorial[left[:, None]]
             - log_factorial[step]
-            - log_factorial[left - step]
+            - log_factorial[left[:, None] - step]
             + step * np.log(p)
-            + (left - step) * np.log1p(-p)
+            + (left[:, None] - step) * np.log1p(-p)
         )
-        after = np.zeros(n + 1)
-        after[stop] = inside[start] @ np.where(possible, np.exp(log_pmf), 0.0)
-        escaped += float(after[: lower[i]].sum() + after[upper[i] + 1 :].sum())
-        inside = np.zeros(n + 1)
-        inside[lower[i] : upper[i] + 1] = after[lower[i] : upper[i] + 1]
+        inside = inside @ np.where(possible, np.exp(log_pmf), 0.0)
+        start = stop
     return escaped

@@ -32,7 +32,7 @@ class Folder:
     Parameters
     ----------
     path
-        Made where it does not exist; its parent must.
+        Made where it does not exist, with those that it lies in.
     """
 
     path: Path
@@ -47,7 +47,7 @@ class Folder:
         """
         job = {"schema": SCHEMA, "digest": digest, "lanes": lanes, "chunk": chunk}
         try:
-            self.path.mkdir(exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
             inside = [each.name for each in self.path.iterdir()]
             inside = [name for name in inside if not name.startswith(".effbayes.")]
         except OSError as error:

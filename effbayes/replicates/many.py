@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ import pandas as pd
 from effbayes import provenance, runtime
 from effbayes.dataset import Series
 from effbayes.errors import DataError, UsageError
-from effbayes.inference.lanes import LaneSettings, quantities
+from effbayes.inference.lanes import Lanes, LaneSettings, quantities
 from effbayes.models import catalogue
 from effbayes.models.contract import bucket_size, data_from_series, stacked
 from effbayes.posterior import Interval
@@ -177,14 +176,12 @@ def sample_many(  # noqa: PLR0913 - the options of a fit, each by its own name
         raise UsageError("no series to fit")
     chosen = Interval(ci, "eti").check()
     probs = (0.5 - 0.5 * chosen.prob, MEDIAN, 0.5 + 0.5 * chosen.prob)
-    if not 0 <= index(seed) < 2**63:
-        raise UsageError(f"seed = {seed}, must be an integer from 0 to 2**63 - 1")
-    fitted, refused = [], {}
+    runtime.stream(seed, "0")
+    fitted, refused = list(series), {}
     groups: dict[tuple[Model, int], list[int]] = {}
     for place, one in enumerate(series):
-        used = catalogue.with_rows(model, one, where)
-        fitted.append(used)
         try:
+            used = fitted[place] = catalogue.with_rows(model, one, where)
             made = lean(catalogue.make_model(model, used, prior, robust=robust), used)
         except DataError as error:
             refused[place] = str(error)
@@ -206,7 +203,7 @@ def sample_many(  # noqa: PLR0913 - the options of a fit, each by its own name
         job = Posteriors(
             made,
             LaneSettings(importance_for(coordinates(made)), probs),
-            stacked([data_from_series(fitted[place]) for place in places]),
+            Lanes(stacked([data_from_series(fitted[place]) for place in places])),
             len(places),
             runtime.key_bits(runtime.stream(seed, _digest(made))),
             Where(platform),

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from effbayes import provenance, runtime
-from effbayes.diagnostics import diagnose
+from effbayes.diagnostics import diagnose, log_mean_exp
 from effbayes.inference import lanes
 from effbayes.inference.importance import ESS_LIMIT, K_LIMIT, ImportanceSettings
-from effbayes.inference.lanes import LaneSettings, Shape, quantities
+from effbayes.inference.lanes import Lanes, LaneSettings, Shape, quantities
 from effbayes.inference.nuts import SamplerSettings, run_nuts
+from effbayes.inference.predictive import pointwise
 from effbayes.models.contract import Data, Model, chosen
 from effbayes.runtime import Plan
 
@@ -60,7 +61,8 @@ class Where:
         """Of the programs."""
         if device.platform == "cpu":
             width = self.width or WIDTH_ON_A_CPU
-            return Shape(max(LANES_ON_A_CPU, width), width)
+            # A multiple of the width: lanes left over would be a program of another width.
+            return Shape(-(-LANES_ON_A_CPU // width) * width, width)
         width = self.width or LANES_ON_AN_ACCELERATOR
         return Shape(width, width)
 
@@ -75,8 +77,8 @@ class Posteriors:
         Frozen value.
     settings
         What each lane computes.
-    data
-        NumPy arrays with dims (lane, obs) and (lane,); of simulated lanes one template.
+    own
+        What lanes have of their own: data, priors, a row left out.
     lanes
         How many.
     root
@@ -89,7 +91,7 @@ class Posteriors:
 
     model: Model
     settings: LaneSettings
-    data: Data
+    own: Lanes
     lanes: int
     root: np.ndarray
     where: Where = Where()
@@ -101,18 +103,16 @@ class Posteriors:
         values = (self.model, self.settings, self.lanes, self.where, provenance.versions())
         made = hashlib.sha256(repr(values).encode())
         numbers = np.zeros(0) if self.numbers is None else self.numbers
-        for column in (self.root, numbers, *self.data):
+        for column in (self.root, numbers, *self.own.data, self.own.priors, self.own.row):
             made.update(np.ascontiguousarray(column).tobytes())
         return made.hexdigest()
 
     def part(self, first: int, last: int) -> PosteriorsPart:
         """Lanes from `first` to before `last`, with their own data alone."""
-        data = self.data
-        if not self.settings.simulated:
-            data = chosen(self.data, slice(first, last))
+        own = _some(self.own, slice(first, last), self.settings)
         numbers = np.arange(self.lanes) if self.numbers is None else self.numbers
         return PosteriorsPart(
-            self.model, self.settings, data, numbers[first:last], self.root, self.where
+            self.model, self.settings, own, numbers[first:last], self.root, self.where
         )
 
 
@@ -122,7 +122,7 @@ class PosteriorsPart:
 
     model: Model
     settings: LaneSettings
-    data: Data
+    own: Lanes
     numbers: np.ndarray
     root: np.ndarray
     where: Where
@@ -159,49 +159,67 @@ class PosteriorsPart:
         parts = []
         for low in range(0, len(places), shape.lanes):
             some = places[low : low + shape.lanes]
-            data = self.data
-            if not settings.simulated:
-                data = chosen(self.data, some)
+            own = _some(self.own, some, settings)
+            numbers = self.numbers[some]
             parts.append(
-                lanes.run_lanes(
-                    self.model, settings, shape, self.root, self.numbers[some], data, plan=plan
-                )
+                lanes.run_lanes(self.model, settings, shape, self.root, numbers, own, plan=plan)
             )
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _by_nuts(self, place: int, plan: Plan) -> dict[str, np.ndarray]:
         """One lane as every single fit is made, with its verdict."""
-        number = self.numbers[place : place + 1]
-        truth: dict[str, np.ndarray] = {}
-        if self.settings.simulated:
-            [(truth, data)] = lanes.simulate_lanes(self.model, self.root, number, self.data)
-        else:
-            data = chosen(self.data, place)
-        root = np.array([self.root[0] ^ np.uint32(number[0]), ~self.root[1]], dtype=np.uint32)
-        run = run_nuts(self.model, data, root, SamplerSettings(), plan=plan)
-        names = quantities(self.model)
+        model, whole, truth = self._lane(place)
+        data, settings = whole, self.settings
+        if settings.leaves_out:
+            data = lanes.without_row(whole, int(self.own.row[place]))
+        number = np.uint32(self.numbers[place])
+        root = np.array([self.root[0] ^ number, ~self.root[1]], dtype=np.uint32)
+        run = run_nuts(model, data, root, SamplerSettings(), plan=plan)
+        names = quantities(model)
         verdict = diagnose({name: run.values[name] for name in names}, run.stats)
         draws = np.stack([run.values[name].ravel() for name in names])
-        found = {
+        found: dict[str, Any] = {
             "mean": draws.mean(axis=1),
             "sd": draws.std(axis=1),
-            "quantile": np.quantile(draws, self.settings.probs, axis=1).T,
-            "k_hat": np.array(np.nan),
-            "ess": np.array(min(verdict.ess_bulk_min, verdict.ess_tail_min)),
-            "method": np.array(METHODS.index("NUTS"), dtype=np.int8),
-            "ok": np.array(verdict.ok),
+            "quantile": np.quantile(draws, settings.probs, axis=1).T,
+            "k_hat": np.nan,
+            "ess": min(verdict.ess_bulk_min, verdict.ess_tail_min),
+            "method": np.int8(METHODS.index("NUTS")),
+            "ok": verdict.ok,
         }
-        if self.settings.kept:
-            pick = np.linspace(0, draws.shape[1] - 1, self.settings.kept).astype(int)
-            if self.settings.simulated:
-                some = {
-                    name: each.reshape(-1, *each.shape[2:])[pick]
-                    for name, each in run.values.items()
-                }
-                found["rank"], found["truth"] = lanes.ranks_of(self.model, truth, data, some)
-            else:
-                found["draws"] = draws[:, pick].T
+        if settings.leaves_out:
+            key = runtime.split_key(int(root[0]))["predictive"]
+            each = pointwise(model, key, run.values, whole, plan=plan).log_likelihood
+            found["elpd"], found["elpd_mcse"] = log_mean_exp(each[..., int(self.own.row[place])])
+        pick = np.linspace(0, draws.shape[1] - 1, max(settings.kept, 1)).astype(int)
+        if settings.simulated:
+            some = {
+                name: each.reshape(-1, *each.shape[2:])[pick] for name, each in run.values.items()
+            }
+            found["rank"], found["truth"] = lanes.ranks_of(model, truth, data, some)
+        elif settings.kept:
+            found["draws"] = draws[:, pick].T
         return {name: np.asarray(each)[None] for name, each in found.items()}
+
+    def _lane(self, place: int) -> tuple[Model, Data, dict[str, np.ndarray]]:
+        """Model and whole data of a lane, and its true values where it was simulated."""
+        model = self.model
+        if self.settings.varied:
+            numbers = zip(self.settings.varied, map(float, self.own.priors[place]), strict=True)
+            model = lanes.with_priors(model, dict(numbers))
+        if not self.settings.simulated:
+            return model, chosen(self.own.data, place), {}
+        number = self.numbers[place : place + 1]
+        [(truth, data)] = lanes.simulate_lanes(model, self.root, number, self.own.data)
+        return model, data, truth
+
+
+def _some(own: Lanes, which: Any, settings: LaneSettings) -> Lanes:
+    """What some of the lanes have of their own."""
+    if settings.simulated:
+        return own
+    priors = own.priors[which] if settings.varied else ()
+    return Lanes(chosen(own.data, which), priors, own.row[which] if settings.leaves_out else ())
 
 
 def certified(found: dict[str, np.ndarray]) -> np.ndarray:

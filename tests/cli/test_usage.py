@@ -10,7 +10,16 @@ from tests.cli.program import QUICK, run
 
 COMMANDS = (
     *("domains", "sample", "summarize", "diagnose", "factor", "convert", "forecast", "effective"),
-    *("compare", "validate", "plot", "reproduce", "doctor"),
+    *(
+        "compare",
+        "calibrate",
+        "bootstrap",
+        "sensitivity",
+        "validate",
+        "plot",
+        "reproduce",
+        "doctor",
+    ),
 )
 GO = ("sample", "--domain", "go", *QUICK)
 

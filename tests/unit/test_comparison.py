@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import effbayes as eb
-from effbayes import comparison
+from effbayes import comparison, diagnostics
 from effbayes.types import Estimate
 
 
@@ -40,7 +40,7 @@ def test_the_better_of_two_takes_the_weight():
 
 
 def test_the_mean_of_densities_does_not_overflow():
-    value, error = comparison.log_mean_exp(np.full((2, 50), 2000.0))
+    value, error = diagnostics.log_mean_exp(np.full((2, 50), 2000.0))
     assert value == 2000.0
     assert error == 0.0
 
@@ -75,10 +75,10 @@ def test_fits_of_other_rows_stand_apart():
     assert "16 of 16 rows" in found.scores[-1].apart
     assert set(found.weights) == {"loglinear #1", "loglinear #3"}
     assert not found.ok
-    assert len(told) == 12
-    assert told[-1] == ("loglinear #3", 6, 6)
+    assert told == [("loglinear #1", 6, 6), ("loglinear #3", 6, 6)]
     with pytest.raises(eb.UsageError, match="stands apart"):
         found.elpd_difference(found.scores[-1])
     rows = found.summary()["models"]
-    assert all(row["failed_refits"] for row in rows[:2])
+    # Refits are certified on their own, however short the fits were.
+    assert not any(row["failed_refits"] for row in rows[:2])
     assert "apart" in rows[2]

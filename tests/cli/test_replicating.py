@@ -1,0 +1,67 @@
+"""``calibrate``, ``bootstrap`` and ``sensitivity`` from the command line."""
+
+from __future__ import annotations
+
+import pytest
+
+from effbayes.models import catalogue
+from tests.cli.program import run
+
+ALEXNET = ("--domain", "imagenet", "--series", "alexnet-training", "--point-values")
+
+
+def test_calibrate(tmp_path):
+    picture = tmp_path / "ranks.svg"
+    folder = tmp_path / "chunks"
+    asked = ("calibrate", *ALEXNET, "--sets", "200", "--seed", "3")
+    found = run(*asked, "--json", "--plot", picture, "--folder", folder)
+    assert found.code == 0
+    assert found.json["schema"] == "effbayes.calibration/1"
+    assert found.json["verdict"] == "calibrated"
+    assert set(found.json["coverage"]) == {"rate", "alpha", "sigma"}
+    assert picture.read_text().startswith("<?xml")
+    shown = run(*asked, "--folder", folder)
+    assert "calibrated: 200 data sets" in shown.out
+    other = run("calibrate", *ALEXNET, "--sets", "201", "--folder", folder)
+    assert other.code == 4
+    assert "holds another job" in other.err
+
+
+def test_bootstrap():
+    found = run("bootstrap", *ALEXNET, "--tables", "200", "--json").json
+    assert found["schema"] == "effbayes.bootstrap/1"
+    assert found["doubling_time_months"]["posterior"]["median"] == pytest.approx(16.0, rel=0.05)
+    shown = run("bootstrap", *ALEXNET, "--tables", "200")
+    assert "bootstrap of least squares" in shown.out
+
+
+def test_sensitivity(tmp_path, monkeypatch):
+    # Every other model compiles for as long.
+    monkeypatch.setattr(catalogue, "MODELS", ("loglinear", "frontier"))
+    picture = tmp_path / "tornado.png"
+    found = run("sensitivity", *ALEXNET, "--json", "--plot", picture)
+    assert found.code in {0, 5}
+    assert found.json["schema"] == "effbayes.sensitivity/1"
+    assert found.json["power_scaling"]["rate"]["diagnosis"]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    again = run("sensitivity", *ALEXNET, "--plot", picture)
+    assert again.code == 4
+    assert "--force" in again.err
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (("calibrate", "--domain", "imagenet"), 2, "add --series with one of"),
+        (("calibrate", *ALEXNET, "--prior", "reference"), 2, "improper"),
+        (("calibrate", *ALEXNET, "--plot", "a.bmp"), 2, "a picture ends with one of"),
+        (("calibrate", *ALEXNET, "--model", "nothing"), 2, "no model 'nothing'"),
+        (("bootstrap", *ALEXNET, "--model", "records"), 2, "no records"),
+        (("bootstrap", *ALEXNET, "--ci", "2"), 2, "between 0 and 1"),
+        (("sensitivity", "--data", "missing.csv"), 3, "missing.csv"),
+    ],
+)
+def test_what_is_refused(options, code, said):
+    result = run(*options)
+    assert (result.code, result.out) == (code, "")
+    assert said in result.err

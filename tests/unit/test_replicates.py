@@ -1,0 +1,200 @@
+"""Calibration, bootstrap, leave-one-out and sensitivity, each against what it must agree with."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import effbayes as eb
+from effbayes.inference import lanes
+from effbayes.inference.lanes import LOG_JOINT
+from effbayes.models import catalogue
+from effbayes.models.contract import data_from_series
+from effbayes.models.loglinear import Priors
+from effbayes.replicates import resampling
+from effbayes.replicates.calibration import KEPT, calibrate
+from effbayes.replicates.leaving_out import leave_one_out
+from effbayes.replicates.resampling import bootstrap
+from effbayes.replicates.sensitivity import sensitivity
+
+
+@pytest.fixture(scope="module")
+def series():
+    return eb.load_series("imagenet", "alexnet-training").without_bounds()
+
+
+@pytest.fixture(scope="module")
+def calibrated(series):
+    told = []
+    found = calibrate(series, sets=400, seed=5, progress=lambda *done: told.append(done))
+    assert told[-1] == (400, 400)
+    return found
+
+
+def test_a_right_sampler_is_calibrated(calibrated):
+    """False-alarm budget: the band's own, 0.01, at a fixed seed."""
+    assert calibrated.ok
+    assert calibrated.verdict == "calibrated"
+    assert calibrated.quantities == ("rate", "alpha", "sigma", LOG_JOINT)
+    assert calibrated.ranks.shape == (400, 4)
+    assert calibrated.ranks.min() >= 0
+    assert calibrated.ranks.max() <= KEPT
+    assert calibrated.certified.all()
+
+
+@pytest.mark.parametrize("name", ["rate", "alpha", "sigma"])
+def test_intervals_cover_as_often_as_they_say(calibrated, name):
+    """False-alarm budget 1e-6 for each of nine shares, binomial."""
+    for prob in (0.5, 0.8, 0.95):
+        share, low, high = calibrated.coverage(name, prob)
+        assert low <= share <= high
+        assert stats.binomtest(round(400 * share), 400, prob).pvalue > 1e-6
+
+
+def test_the_same_seed_gives_the_same_ranks_in_any_chunks(calibrated, series, monkeypatch):
+    monkeypatch.setattr("effbayes.replicates.calibration.CHUNK", 96)
+    again = calibrate(series, sets=400, seed=5)
+    np.testing.assert_array_equal(again.ranks, calibrated.ranks)
+
+
+def test_a_wrong_sampler_is_found_out(series, monkeypatch):
+    """Truths are drawn with half as much noise as the model fitted believes in."""
+    right = lanes._simulated
+
+    def wrong(model, key, data):
+        return right(lanes.with_priors(model, {"sigma_scale": 0.4}, checked=False), key, data)
+
+    monkeypatch.setattr(lanes, "_simulated", wrong)
+    lanes._program.cache_clear()
+    found = calibrate(series, sets=400, seed=5)
+    lanes._program.cache_clear()
+    assert "sigma" in found.verdict
+    assert not found.ok
+    assert found.excursions("sigma")
+    assert found.summary()["verdict"].startswith("not calibrated")
+
+
+def test_what_cannot_be_calibrated(series):
+    with pytest.raises(eb.UsageError, match="improper"):
+        calibrate(series, prior="reference")
+    with pytest.raises(eb.UsageError, match="at least 20"):
+        calibrate(series, sets=3)
+    with pytest.raises(eb.UsageError, match="false alarm"):
+        calibrate(series, false_alarm=0.0)
+
+
+def test_least_squares_of_resampled_rows_are_numpys(series):
+    data = data_from_series(series)
+    rows, _ = resampling._draw_rows(data, 6, 50, np.random.default_rng(1))
+    drawn, rates = resampling._tables(data, rows)
+    days = series.date[series.used].astype(float)
+    log2 = np.log2(series.value[series.used])
+    for one, rate in zip(rows, rates, strict=True):
+        slope = np.polyfit(days[one] / 365.25, log2[one], 1)[0]
+        assert rate == pytest.approx(-slope, rel=1e-9)
+        assert len(set(one)) >= 3
+    np.testing.assert_allclose(drawn.y[:, :6], log2[rows])
+    assert np.all(drawn.mask == data.mask)
+
+
+def test_bootstrap_beside_the_posterior(series):
+    found = bootstrap(series, tables=300, seed=2)
+    fit = eb.sample(series, seed=1)
+    times = found.doubling_time()
+    assert times["posterior"].median == pytest.approx(fit.doubling_time().median, rel=0.03)
+    # An independent bootstrap of least squares in NumPy, ten times as long.
+    rng = np.random.default_rng(8)
+    days = series.date[series.used].astype(float) / 365.25
+    log2 = np.log2(series.value[series.used])
+    rates = []
+    while len(rates) < 3000:
+        row = rng.integers(6, size=6)
+        if len(set(row)) >= 3:
+            rates.append(-np.polyfit(days[row], log2[row], 1)[0])
+    expected = 12.0 / np.quantile(rates, [0.975, 0.5, 0.025])
+    least = times["bootstrap of least squares"]
+    # Standard errors of the quantiles of 300 are about 2 %; five of them.
+    np.testing.assert_allclose([least.low, least.median, least.high], expected, rtol=0.1)
+    document = found.summary()
+    assert document["tables"] == 300
+    assert document["not_certified"] == int((~found.certified).sum())
+
+
+def test_what_cannot_be_resampled(series):
+    with pytest.raises(eb.UsageError, match="no records"):
+        bootstrap(series, "records")
+    with pytest.raises(eb.UsageError, match="at least 100"):
+        bootstrap(series, tables=10)
+    with pytest.raises(eb.DataError, match="needs 3"):
+        bootstrap(eb.load_series("imagenet", "resnet50-training"))
+
+
+def test_each_row_is_predicted_by_the_others(series):
+    """Against NUTS on the other rows alone, whose density is averaged here in NumPy."""
+    model = catalogue.make_model("loglinear", series, "default")
+    found = leave_one_out(model, series, seed=3)
+    assert found.ok.all()
+    t = np.asarray(data_from_series(series).t)[:6]
+    y = np.log2(series.value[series.used])
+    places = np.flatnonzero(series.used)
+    for i, place in enumerate(places):
+        others = series.used.copy()
+        others[place] = False
+        # alpha's prior is centred elsewhere then: of no account beside its standard deviation.
+        fit = eb.sample(series.select(others, "all but one"), seed=4)
+        shift = t[np.arange(6) != i].mean()
+        mean = fit.draws["alpha"] - fit.draws["rate"] * (t[i] - shift)
+        density = stats.norm.pdf(y[i], mean, fit.draws["sigma"])
+        # Budget: 5 % is five standard errors of either.
+        assert np.exp(found.elpd[i]) == pytest.approx(density.mean(), rel=0.12)
+        assert found.mcse[i] < 0.06
+
+
+@pytest.fixture(scope="module")
+def moved(series):
+    with pytest.MonkeyPatch.context() as patch:
+        # Every other model compiles for as long; all of them are in the slow test.
+        patch.setattr(catalogue, "MODELS", ("loglinear", "frontier"))
+        return sensitivity(series, seed=1)
+
+
+@pytest.mark.slow
+def test_every_model_is_set_beside(series):
+    found = sensitivity(series, "frontier", where="all")
+    made = {each.choice for each in found.refits} | set(found.left_out)
+    assert {f"the {name} model" for name in catalogue.MODELS if name != "frontier"} <= made
+
+
+def test_priors_are_refitted(moved, series):
+    by_choice = {each.choice: each for each in moved.refits}
+    narrow = by_choice["sigma_scale = 0.5 instead of 1"]
+    fit = eb.sample(series, prior=Priors(sigma_scale=0.5), seed=2)
+    expected = fit.doubling_time()
+    # The upper end of 600 effective draws has a standard error of about 3 %.
+    np.testing.assert_allclose(
+        narrow.months, [expected.low, expected.median, expected.high], rtol=0.12
+    )
+    assert {"the signed prior", "Student's t noise", "all rows", "the frontier model"} <= set(
+        by_choice
+    )
+
+
+def test_the_largest_change_comes_first_and_is_named(moved):
+    changes = [moved.change(each) for each in moved.refits]
+    known = [abs(np.log(x)) for x in changes if x is not None]
+    assert known == sorted(known, reverse=True)
+    assert moved.refits[0].choice in moved.sentence or changes[0] is None
+    document = moved.summary()
+    assert document["base"]["change"] == pytest.approx(1.0)
+    assert len(document["refits"]) == len(moved.refits)
+
+
+def test_power_scaling_is_arvizs(series):
+    from arviz_stats import psense
+
+    fit = eb.sample(series, seed=1)
+    found = fit.power_scaling()
+    expected = psense(fit.posterior, var_names=["rate"], group="likelihood")
+    assert found["rate"]["likelihood"] == pytest.approx(float(expected["rate"]))
+    assert set(found) == {"rate", "alpha", "sigma"}
