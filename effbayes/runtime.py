@@ -19,8 +19,8 @@ from effbayes.errors import DeviceError, UsageError
 PLATFORMS = ("cpu", "gpu", "tpu")
 
 
-def device(platform: str | None = None) -> jax.Device:
-    """The first device of a platform, or JAX's own choice.
+def devices(platform: str | None = None) -> list[jax.Device]:
+    """Every device of this process on a platform, or on JAX's own choice of one.
 
     Parameters
     ----------
@@ -37,19 +37,38 @@ def device(platform: str | None = None) -> jax.Device:
     if platform is not None and platform not in PLATFORMS:
         raise UsageError(f"platform {platform!r} is not one of {', '.join(PLATFORMS)}")
     try:
-        return jax.devices(platform)[0] if platform else jax.devices()[0]
+        found: list[jax.Device] = jax.local_devices(backend=platform)
     except RuntimeError as error:
         first = str(error).splitlines()[0] if str(error) else "no reason given"
         hint = {"gpu": "; install effbayes[cuda13]", "tpu": "; install effbayes[tpu]"}
         raise DeviceError(
             f"no {platform or 'JAX'} device here ({first}){hint.get(platform or '', '')}"
         ) from error
+    return found
+
+
+def device(platform: str | None = None, number: int = 0) -> jax.Device:
+    """A device of a platform, by its number; numbers past the last begin anew.
+
+    Raises
+    ------
+    UsageError, DeviceError
+        As `devices`.
+    """
+    found = devices(platform)
+    return found[number % len(found)]
+
+
+def at_once(platform: str | None = None) -> int:
+    """How many independent pieces of work to run side by side: one for each device or core."""
+    found = devices(platform)
+    return max(len(found), cores()) if found[0].platform == "cpu" else len(found)
 
 
 @contextmanager
-def on_device(platform: str | None = None) -> Iterator[jax.Device]:
+def on_device(platform: str | None = None, number: int = 0) -> Iterator[jax.Device]:
     """Run a block in double precision on a device, leaving the caller's own settings alone."""
-    chosen = device(platform)
+    chosen = device(platform, number)
     with settings(chosen):
         yield chosen
 
@@ -178,7 +197,8 @@ def plan(device: jax.Device) -> Plan:
         made_for,
         vectorized=device.platform != "cpu",
         threads=cores(),
-        folder=kept_programs(),
+        # Machine code belongs to one device: it is kept for the first of them.
+        folder=kept_programs() if device.id == 0 else None,
         cached_by_jax=bool(jax.config.jax_compilation_cache_dir),
     )
 

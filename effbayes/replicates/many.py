@@ -215,7 +215,7 @@ def sample_many(  # noqa: PLR0913 - the options of a fit, each by its own name
         found = engine.run(
             job,
             chunk=CHUNK,
-            threads=threads(),
+            threads=runtime.at_once(platform),
             folder=None if folder is None else Folder(Path(folder) / f"group-{number:04d}"),
             progress=told,
         )
@@ -237,11 +237,6 @@ def lean(model: Model, series: Series) -> Model:
 def coordinates(model: Model) -> int:
     """Coordinates of a position, about: what decides how many draws a lane needs."""
     return 1 + len(model.parameters)
-
-
-def threads() -> int:
-    """Parts that run at once here."""
-    return runtime.cores()
 
 
 def _digest(model: Model) -> str:

@@ -112,7 +112,13 @@ class Posteriors:
         own = _some(self.own, slice(first, last), self.settings)
         numbers = np.arange(self.lanes) if self.numbers is None else self.numbers
         return PosteriorsPart(
-            self.model, self.settings, own, numbers[first:last], self.root, self.where
+            self.model,
+            self.settings,
+            own,
+            numbers[first:last],
+            self.root,
+            self.where,
+            first // max(last - first, 1),
         )
 
 
@@ -126,6 +132,8 @@ class PosteriorsPart:
     numbers: np.ndarray
     root: np.ndarray
     where: Where
+    turn: int = 0
+    """Parts take turns on the devices of a host."""
 
     def run(self) -> dict[str, np.ndarray]:
         """Fit, certify and, where that fails, refit.
@@ -136,7 +144,7 @@ class PosteriorsPart:
             As `effbayes.inference.lanes.run_lanes`, with ``method`` (place in `METHODS`) and ``ok``
             (lane,).
         """
-        with runtime.on_device(self.where.platform) as device:
+        with runtime.on_device(self.where.platform, self.turn) as device:
             plan = runtime.plan(device)
             shape = self.where.shape(device)
             found = self._weighted(self.settings, np.arange(len(self.numbers)), shape, plan)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -198,3 +202,29 @@ def test_power_scaling_is_arvizs(series):
     expected = psense(fit.posterior, var_names=["rate"], group="likelihood")
     assert found["rate"]["likelihood"] == pytest.approx(float(expected["rate"]))
     assert set(found) == {"rate", "alpha", "sigma"}
+
+
+SPREAD = """
+import os, numpy as np, effbayes as eb
+from effbayes import runtime
+from effbayes.replicates.calibration import calibrate
+series = eb.load_series("imagenet", "alexnet-training").without_bounds()
+import effbayes.replicates.calibration as module
+module.CHUNK = 64
+print(len(runtime.devices("cpu")))
+print(calibrate(series, sets=192, seed=5).ranks.sum(axis=0).tolist())
+"""
+
+
+@pytest.mark.slow
+def test_all_devices_of_a_host_compute_what_one_does():
+    """Two devices that XLA makes of one processor; parts take turns on them."""
+    found = []
+    for flags in ("", "--xla_force_host_platform_device_count=2"):
+        env = os.environ | {"XLA_FLAGS": flags, "EFFBAYES_NO_CACHE": "1"}
+        done = subprocess.run(
+            [sys.executable, "-c", SPREAD], env=env, capture_output=True, text=True, check=True
+        )
+        found.append(done.stdout.splitlines())
+    assert [number for number, _ in found] == ["1", "2"]
+    assert found[0][1] == found[1][1]
