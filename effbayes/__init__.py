@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from effbayes.effective import Effective, effective_compute
     from effbayes.errors import (
+        ClusterError,
         DataError,
         DeviceError,
         EffbayesError,
@@ -44,6 +45,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Analysis": "analysis",
     "Claim": "domains",
+    "ClusterError": "errors",
     "Comparison": "comparison",
     "DataError": "errors",
     "DateForecast": "forecasting",
@@ -84,6 +86,7 @@ _HOME = {
 __all__ = [
     "Analysis",
     "Claim",
+    "ClusterError",
     "Comparison",
     "DataError",
     "DateForecast",

@@ -78,6 +78,13 @@ class DeviceError(EffbayesError, RuntimeError):
     exit_code = 6
 
 
+class ClusterError(DeviceError):
+    """The cluster that was to compute is not there, not any more, or of other versions.
+
+    It ends the command line as a device that is missing does.
+    """
+
+
 MAX_FAULTS_SHOWN = 20
 MAX_CELL_SHOWN = 60
 

@@ -38,7 +38,7 @@ app = typer.Typer(
     ),
     epilog=(
         "Exit codes: 0 ok; 2 usage; 3 bad data; 4 bad or damaged run file; 5 the sampler did not "
-        "converge; 6 no such device; 130 interrupted."
+        "converge; 6 no such device or cluster; 130 interrupted."
     ),
 )
 

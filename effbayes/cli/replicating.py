@@ -16,6 +16,7 @@ from effbayes.errors import UsageError
 
 if TYPE_CHECKING:
     from effbayes.dataset import Series
+    from effbayes.replicates.engine import Cluster
 
 Domain = Annotated[str | None, typer.Option(metavar="NAME", help="A shipped domain.")]
 Data = Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Your own table.")]
@@ -26,6 +27,12 @@ Folder = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER", help="Keep finished chunks here; a run that was stopped goes on from it."
+    ),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS", help="A Dask scheduler whose workers compute: tcp://host:8786."
     ),
 ]
 Plot = Annotated[
@@ -55,6 +62,7 @@ def calibrate(
     seed: options.Seed = 0,
     platform: options.Platform = None,
     folder: Folder = None,
+    scheduler: Scheduler = None,
     plot: Plot = None,
     force: Force = False,
     no_cache: options.NoCache = False,
@@ -85,6 +93,7 @@ def calibrate(
             seed=seed,
             at=Where(platform),
             folder=folder,
+            cluster=_cluster(scheduler),
             progress=reporter.start("calibrate", "data sets"),
         )
     document = found.summary()
@@ -117,6 +126,7 @@ def bootstrap(
     seed: options.Seed = 0,
     platform: options.Platform = None,
     folder: Folder = None,
+    scheduler: Scheduler = None,
     no_cache: options.NoCache = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -140,6 +150,7 @@ def bootstrap(
             seed=seed,
             at=Where(platform),
             folder=folder,
+            cluster=_cluster(scheduler),
             progress=reporter.start("bootstrap", "tables"),
         )
     document = found.summary()
@@ -235,6 +246,14 @@ def _one(source: Source) -> Series:
         names = ", ".join(one.name for one in found)
         raise UsageError(f"this takes one series: add --series with one of {names}")
     return found[0]
+
+
+def _cluster(address: str | None) -> Cluster | None:
+    if address is None:
+        return None
+    from effbayes.replicates import cluster
+
+    return cluster.Dask(cluster.connect(address))
 
 
 def _picture(plot: Path | None, *, force: bool) -> str:

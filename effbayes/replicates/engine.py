@@ -8,8 +8,9 @@ it had not finished.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from typing import Protocol
 
 import numpy as np
@@ -48,8 +49,11 @@ class Job(Protocol):
 class Cluster(Protocol):
     """Where parts run if not here; `effbayes.replicates.cluster.Dask` is one."""
 
-    def results(self, parts: Mapping[int, Part]) -> Iterator[tuple[int, Results]]:
-        """Results of all parts, in the order in which they end."""
+    def results(self, parts: Iterable[tuple[int, Part]]) -> Generator[tuple[int, Results]]:
+        """Results of all parts, each once, in the order in which they end.
+
+        Parts come with the lane that they begin at. They are made as they are asked for.
+        """
 
 
 def run(
@@ -68,7 +72,7 @@ def run(
     job
         What to compute.
     chunk
-        Lanes to a part. It changes no result.
+        Lanes to a part. It changes no result; a job that goes on keeps the one it began with.
     threads
         Parts that run at once in this process.
     folder
@@ -83,47 +87,49 @@ def run(
     dict
         Arrays with dims (lane, ...), in the order of the lanes.
     """
+    if min(job.lanes, chunk, threads) < 1:
+        raise ValueError("a job has one lane at least, and so have a chunk lanes and a run threads")
+    kept = None if folder is None else folder.open(job.digest, job.lanes, chunk)
+    if kept is not None:
+        chunk = kept.chunk
     starts = range(0, job.lanes, chunk)
     found: dict[int, Results] = {}
-    if folder is not None:
-        folder.open(job.digest, job.lanes, chunk)
-        found = {first: kept for first in starts if (kept := folder.read(first)) is not None}
-    missing = {
-        first: job.part(first, min(first + chunk, job.lanes))
-        for first in starts
-        if first not in found
-    }
-    done = sum(len(next(iter(each.values()))) for each in found.values())
+    if kept is not None:
+        found = {first: old for first in starts if (old := kept.read(first)) is not None}
+    done = sum(map(_lanes, found.values()))
     if progress is not None and done:
         progress(done, job.lanes)
-    ended = _here(missing, threads) if cluster is None else cluster.results(missing)
-    for first, results in ended:
-        found[first] = results
-        if folder is not None:
-            folder.write(first, results)
-        done += len(next(iter(results.values())))
-        if progress is not None:
-            progress(done, job.lanes)
+    missing = [first for first in starts if first not in found]
+    parts = ((first, job.part(first, min(first + chunk, job.lanes))) for first in missing)
+    # Closed, however this ends: nothing is begun for a run that is over.
+    with closing(_here(parts, threads) if cluster is None else cluster.results(parts)) as ended:
+        for first, results in ended:
+            found[first] = results
+            if kept is not None:
+                kept.write(first, results)
+            done += _lanes(results)
+            if progress is not None:
+                progress(done, job.lanes)
     names = found[0].keys()
     return {name: np.concatenate([found[first][name] for first in starts]) for name in names}
 
 
-def _here(parts: Mapping[int, Part], threads: int) -> Iterator[tuple[int, Results]]:
-    """On threads of this process; an interrupt ends what runs and begins nothing more."""
-    waiting = iter(parts.items())
+def _lanes(results: Results) -> int:
+    return len(next(iter(results.values())))
+
+
+def _here(parts: Iterable[tuple[int, Part]], threads: int) -> Generator[tuple[int, Results]]:
+    """On threads of this process; an interrupt waits for what runs and begins nothing more."""
+    waiting = iter(parts)
     with ThreadPoolExecutor(threads) as pool:
         running: dict[Future[Results], int] = {}
-        try:
-            while True:
-                for first, part in waiting:
-                    running[pool.submit(part.run)] = first
-                    if len(running) >= threads:
-                        break
-                if not running:
-                    return
-                ended, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in ended:
-                    yield running.pop(future), future.result()
-        finally:
-            for future in running:
-                future.cancel()
+        while True:
+            for first, part in waiting:
+                running[pool.submit(part.run)] = first
+                if len(running) >= threads:
+                    break
+            if not running:
+                return
+            ended, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in ended:
+                yield running.pop(future), future.result()

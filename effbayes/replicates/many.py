@@ -19,12 +19,14 @@ from effbayes.models import catalogue
 from effbayes.models.contract import bucket_size, data_from_series, stacked
 from effbayes.posterior import Interval
 from effbayes.replicates import engine
+from effbayes.replicates.cluster import Dask
 from effbayes.replicates.folder import Folder
 from effbayes.replicates.posteriors import METHODS, Posteriors, Where, importance_for
 from effbayes.trend import MONTHS_PER_YEAR
 from effbayes.types import Rows
 
 if TYPE_CHECKING:
+    from distributed import Client
     from numpy.typing import NDArray
 
     from effbayes.models.contract import Model
@@ -136,6 +138,7 @@ def sample_many(  # noqa: PLR0913 - the options of a fit, each by its own name
     ci: float = 0.95,
     platform: str | None = None,
     folder: str | Path | None = None,
+    client: Client | None = None,
     progress: engine.Progress | None = None,
 ) -> Many:
     """Fit a model to each of many series, thousands a second.
@@ -158,6 +161,8 @@ def sample_many(  # noqa: PLR0913 - the options of a fit, each by its own name
         ``"cpu"``, ``"gpu"`` or ``"tpu"``; None is JAX's own choice.
     folder
         Where finished chunks are kept; a run that was stopped goes on from there.
+    client
+        A Dask client, whose workers compute in place of this process (docs/scaling-out.md).
     progress
         Called with series done and series in all.
 
@@ -171,6 +176,10 @@ def sample_many(  # noqa: PLR0913 - the options of a fit, each by its own name
     ------
     UsageError
         No series, or no such model.
+    RunFileError
+        The folder holds another job, or cannot be used.
+    ClusterError
+        The client's scheduler or workers are gone, or have other versions.
     """
     if not series:
         raise UsageError("no series to fit")
@@ -217,6 +226,7 @@ def sample_many(  # noqa: PLR0913 - the options of a fit, each by its own name
             chunk=CHUNK,
             threads=runtime.at_once(platform),
             folder=None if folder is None else Folder(Path(folder) / f"group-{number:04d}"),
+            cluster=None if client is None else Dask(client),
             progress=told,
         )
         for name, column in gathered.items():

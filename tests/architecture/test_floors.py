@@ -35,6 +35,7 @@ def test_every_module_has_a_floor(tables, modules):
     ("contract", "permission"),
     [
         ("jax", "import JAX or NumPyro"),
+        ("cluster", "import Dask"),
         ("terminal", "import Typer or Rich"),
         ("plots", "import a plotting library"),
     ],

@@ -12,6 +12,8 @@ HEAVY = {
     "arviz_base",
     "arviz_plots",
     "arviz_stats",
+    "dask",
+    "distributed",
     "h5netcdf",
     "h5py",
     "jax",
