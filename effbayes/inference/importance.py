@@ -26,7 +26,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.scipy.linalg import solve_triangular
 from jax.scipy.special import gammaln, logsumexp
-from jaxtyping import Float
+from jaxtyping import Bool
 
 from effbayes.arrays import Count, PerDraw, Position, Positions, RandomKey, Scalar, Square
 from effbayes.errors import UsageError
@@ -51,6 +51,7 @@ _GOOD = 0.35
 _FITS = 4
 _LEAST = 50
 _LEAST_POWER = 1e-12
+_HALVINGS = 16
 
 
 @dataclass(frozen=True)
@@ -111,13 +112,19 @@ class _Proposal(NamedTuple):
 
 
 class _Search(NamedTuple):
-    """Where the rounds are; `kept` is -1 as long as the proposal is being fitted."""
+    """Rounds so far, whether they were enough, and the proposal fitted to the last."""
 
     round: Count
-    kept: Count
+    enough: Bool[Array, ""]
     fitted: _Proposal
-    position: Float[Array, "round draw dim"]
-    log_weight: Float[Array, "round draw"]
+
+
+class _Between(NamedTuple):
+    """Powers between which the one that is sought lies, after some steps."""
+
+    step: Count
+    low: Scalar
+    high: Scalar
 
 
 def importance(
@@ -146,35 +153,28 @@ def importance(
         # No weight where the density is not finite: such a place has none.
         return position, jnp.where(jnp.isfinite(log_weight), log_weight, -jnp.inf)
 
-    def one_round(search: _Search) -> _Search:
+    def one_fit(search: _Search) -> _Search:
         position, log_weight = drawn_from(search.fitted, jax.random.fold_in(key, search.round))
-        better = _fit(position, log_weight, search.fitted)
-        stays = search.kept >= 0
-        fitted = jax.tree.map(lambda new, old: jnp.where(stays, old, new), better, search.fitted)
         done = search.round + 1
         good = (done >= _FITS) & (_ess(log_weight) >= _GOOD * settings.draws)
-        enough = good | (done >= settings.fits)
-        # The round that decides is not kept, and slot zero is written until one is.
-        slot = jnp.maximum(search.kept, 0)
         return _Search(
             round=done,
-            kept=jnp.where(stays | enough, search.kept + 1, search.kept),
-            fitted=fitted,
-            position=search.position.at[slot].set(position),
-            log_weight=search.log_weight.at[slot].set(log_weight),
+            enough=good | (done >= settings.fits),
+            fitted=_fit(position, log_weight, search.fitted),
         )
 
-    drawn = (settings.rounds, settings.draws)
     first = _Search(
         round=jnp.zeros((), jnp.int32),
-        kept=jnp.zeros((), jnp.int32) - 1,
+        enough=jnp.zeros((), bool),
         fitted=_Proposal(starts[0], BEGIN * unit),
-        position=jnp.zeros((*drawn, starts.shape[1])),
-        log_weight=jnp.zeros(drawn),
     )
-    last = jax.lax.while_loop(lambda search: search.kept < settings.rounds, one_round, first)
-    position = last.position.reshape(settings.number, -1)
-    log_weight = last.log_weight.ravel()
+    last = jax.lax.while_loop(lambda search: ~search.enough, one_fit, first)
+    # The round that decides is not kept.
+    numbers = last.round + jnp.arange(settings.rounds)
+    keys = jax.vmap(lambda number: jax.random.fold_in(key, number))(numbers)
+    position, log_weight = jax.vmap(lambda key: drawn_from(last.fitted, key))(keys)
+    position = position.reshape(settings.number, -1)
+    log_weight = log_weight.ravel()
     weight = jax.nn.softmax(log_weight)
     return Weighted(position, weight, k_hat(log_weight), 1.0 / jnp.sum(weight**2))
 
@@ -217,7 +217,8 @@ def _log_mixture(proposals: tuple[_Proposal, ...], position: Positions) -> PerDr
 
 
 def _ess(log_weight: PerDraw) -> Scalar:
-    return jnp.exp(2.0 * logsumexp(log_weight) - logsumexp(2.0 * log_weight))
+    weight = jnp.exp(log_weight - jnp.max(log_weight))
+    return jnp.sum(weight) ** 2 / jnp.sum(weight**2)
 
 
 def _fit(position: Positions, log_weight: PerDraw, before: _Proposal) -> _Proposal:
@@ -237,13 +238,18 @@ def _fit(position: Positions, log_weight: PerDraw, before: _Proposal) -> _Propos
 def _tempered(log_weight: PerDraw) -> PerDraw:
     """Weights to the power, at most one, at which at least `_LEAST` draws count."""
     log_weight = log_weight - jnp.max(log_weight)
+    enough = _ess(log_weight) >= _LEAST
 
-    def halve(_: Count, between: tuple[Scalar, Scalar]) -> tuple[Scalar, Scalar]:
-        low, high = between
+    def halve(between: _Between) -> _Between:
+        step, low, high = between
         middle = jnp.sqrt(low * high)
-        enough = _ess(middle * log_weight) >= _LEAST
-        return jnp.where(enough, middle, low), jnp.where(enough, high, middle)
+        more = _ess(middle * log_weight) >= _LEAST
+        return _Between(step + 1, jnp.where(more, middle, low), jnp.where(more, high, middle))
 
     one = jnp.ones((), log_weight.dtype)
-    power, _ = jax.lax.fori_loop(0, 16, halve, (_LEAST_POWER * one, one))
-    return jnp.where(_ess(log_weight) >= _LEAST, 1.0, power) * log_weight
+    # No step where the weights are good as they are, which they nearly always are.
+    first = _Between(
+        step=jnp.where(enough, _HALVINGS, 0), low=jnp.where(enough, 1.0, _LEAST_POWER), high=one
+    )
+    last = jax.lax.while_loop(lambda between: between.step < _HALVINGS, halve, first)
+    return last.low * log_weight

@@ -25,6 +25,7 @@ from effbayes.arrays import PerDraw, RandomKey
 from effbayes.errors import UsageError
 from effbayes.inference.importance import ImportanceSettings, importance
 from effbayes.inference.machine_code import compiled
+from effbayes.inference.pareto import from_ordinal, ordinal
 from effbayes.models.contract import Data, Model
 from effbayes.runtime import Plan
 
@@ -324,8 +325,8 @@ def _predicted(
 
 def quantiles(values: PerDraw, weight: PerDraw, probs: Array) -> Array:
     """Quantiles of weighted draws, linear between the middles of their weights; dims (prob,)."""
-    ordered, share = jax.lax.sort_key_val(values, weight)
-    return jnp.interp(probs, jnp.cumsum(share) - 0.5 * share, ordered)
+    ordered, share = jax.lax.sort_key_val(ordinal(values), weight)
+    return jnp.interp(probs, jnp.cumsum(share) - 0.5 * share, from_ordinal(ordered))
 
 
 def _resampled(weight: PerDraw, number: int, key: RandomKey) -> Array:

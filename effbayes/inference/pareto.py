@@ -11,8 +11,12 @@ import math
 
 import jax
 import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Int
 
 from effbayes.arrays import PerDraw, Scalar
+
+Integers = Int[Array, "draw"]
 
 _PRIOR_K, _PRIOR_WEIGHT = 0.5, 10.0
 _SHARP = 3.0
@@ -32,10 +36,32 @@ def k_hat(log_weight: PerDraw) -> Scalar:
         Up to a constant, dims (draw,).
     """
     size = tail_size(log_weight.shape[0])
-    largest = jax.lax.top_k(log_weight, size + 1)[0]
+    largest = from_ordinal(jax.lax.top_k(ordinal(log_weight), size + 1)[0])
     weights = jnp.exp(largest - largest[0])
     excess = weights[:size][::-1] - weights[size]
     return _shape(excess)
+
+
+def ordinal(values: PerDraw) -> Integers:
+    """Integers in the order of floating-point values, NaN the largest.
+
+    XLA compares floating-point numbers by a function that it calls for each pair when it sorts on a
+    CPU; integers it sorts about four times as fast.
+    """
+    values = jnp.where(jnp.isnan(values), jnp.nan, values)
+    whole = jnp.int64 if values.dtype == jnp.float64 else jnp.int32
+    return _turned(jax.lax.bitcast_convert_type(values, whole))
+
+
+def from_ordinal(ordinals: Integers) -> PerDraw:
+    """The values that `ordinal` was given."""
+    real = jnp.float64 if ordinals.dtype == jnp.int64 else jnp.float32
+    return jax.lax.bitcast_convert_type(_turned(ordinals), real)
+
+
+def _turned(bits: Integers) -> Integers:
+    """Negative numbers, whose bits count upwards as they fall, turned around; its own inverse."""
+    return bits ^ ((bits >> (jnp.iinfo(bits.dtype).bits - 1)) & jnp.iinfo(bits.dtype).max)
 
 
 def _shape(excess: PerDraw) -> Scalar:

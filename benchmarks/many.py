@@ -1,0 +1,281 @@
+"""Certified posteriors a second: the same data sets fitted by effbayes's lanes and by peers.
+
+    uv run --group bench python benchmarks/many.py --out benchmarks/results/many.json
+
+Data sets are drawn once from the log-linear model on the dates of the six AlexNet records. Every
+part is a process of its own, compiles before its clock starts, and is timed in seconds of the wall
+and of all cores: where other programs run beside, compare the latter. A lane counts with its own
+certificate; a chain's fit with ArviZ's R-hat < 1.01 and bulk and tail ESS >= 400 for every
+parameter. Slow peers fit the first of the data sets, and their rates are of those.
+
+Beside that: how seconds and memory grow with the number of lanes, what lanes cost by how many are
+side by side, single precision, and calibration with 10,000 data sets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+PEERS = Path(__file__).resolve().parent / "peers"
+LANES = "effbayes, lanes"
+CHEES = "many_blackjax.py"
+SAFE, SHORT = {"warmup": 500, "number": 500}, {"warmup": 250, "number": 400}
+"""Steps and draws of each of its 16 chains; with 200 and 100, ArviZ certified next to none."""
+CHAINS: dict[str, tuple[str, tuple[str, ...], int, dict[str, Any]]] = {
+    "effbayes, one fit after another": ("many_nuts.py", (), 40, {}),
+    "nutpie": ("many_nutpie.py", ("pymc", "nutpie"), 100, {}),
+    "PyStan": ("many_pystan.py", ("pystan",), 20, {}),
+    "NumPyro, lax.map": ("many_numpyro.py", ("numpyro",), 40, {"side_by_side": 1}),
+    "NumPyro, vmap": ("many_numpyro.py", ("numpyro",), 64, {"side_by_side": 32}),
+    "BlackJAX ChEES, lax.map": (CHEES, ("blackjax",), 256, {"side_by_side": 1} | SAFE),
+    "BlackJAX ChEES, vmap": (CHEES, ("blackjax",), 256, {"side_by_side": 32} | SAFE),
+    "BlackJAX ChEES, lax.map, short": (CHEES, ("blackjax",), 256, {"side_by_side": 1} | SHORT),
+}
+"""Program, packages, data sets at most, and what else it is told."""
+PARTS = ("posteriors", "growth", "widths", "precision", "sbc")
+
+
+def main() -> None:
+    """Measure, print tables, and write JSON."""
+    chosen = _options()
+    result: dict[str, Any] = {}
+    if chosen.out is not None and chosen.out.exists() and chosen.into:
+        result = json.loads(chosen.out.read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory() as folder:
+        for part in _measured(Asker(Path(folder), chosen), chosen):
+            # A part takes the place of its own older figures, and keeps how it was measured.
+            options = result.get("options", {}) | part.get("options", {})
+            result |= part | {"options": options}
+            if chosen.out is not None:
+                chosen.out.parent.mkdir(parents=True, exist_ok=True)
+                chosen.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    _print(result)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sets", type=int, default=1000, help="data sets of the lanes")
+    parser.add_argument("--peer-sets", type=int, help="at most so many for every peer")
+    parser.add_argument("--peers", default=";".join(CHAINS), help="names, by semicolons")
+    parser.add_argument("--parts", default=",".join(PARTS))
+    parser.add_argument("--lanes", default="100,1000,10000,100000")
+    parser.add_argument("--widths", default="", help="default: 1 to 256 (CPU), 64 to 65536")
+    parser.add_argument("--rounds", type=int, default=3, help="of the widths")
+    parser.add_argument("--sbc", type=int, default=10_000)
+    parser.add_argument("--threads", type=int, default=_cores())
+    parser.add_argument("--platform", choices=("cpu", "gpu"), default="cpu")
+    parser.add_argument("--seed", type=int, default=2020)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument(
+        "--into", action="store_true", help="keep what --out has of parts not measured now"
+    )
+    return parser.parse_args()
+
+
+class Asker:
+    """Starts a part as a process of its own and returns its figures."""
+
+    def __init__(self, folder: Path, chosen: argparse.Namespace) -> None:
+        self.folder = folder
+        self.common = {
+            "data": str(folder / "sets.npz"),
+            "out": str(folder / "figures.json"),
+            "seed": chosen.seed,
+            "threads": chosen.threads,
+            "platform": chosen.platform,
+        }
+
+    def __call__(self, script: str, **told: Any) -> dict[str, Any]:
+        """Figures of a script; where it fails, its last line."""
+        print(script, told, file=sys.stderr, flush=True)
+        asked, out = self.folder / "task.json", Path(self.common["out"])
+        asked.write_text(json.dumps(self.common | told), encoding="utf-8")
+        out.unlink(missing_ok=True)
+        # Kept from one part to the next: programs are compiled, and fits are not found again.
+        kept = {"XDG_CACHE_HOME": str(self.folder), "EFFBAYES_CACHE": str(self.folder / "programs")}
+        devices = {"cpu": "cpu", "gpu": "cuda,cpu"}[self.common["platform"]]
+        ended = subprocess.run(
+            [sys.executable, str(PEERS / script), str(asked)],
+            env=os.environ | kept | {"JAX_PLATFORMS": devices},
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+        if ended.returncode or (not out.exists() and told.get("what") != "draw"):
+            return {"failed": (ended.stderr.strip().splitlines() or ["no reason given"])[-1]}
+        return json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
+
+
+def _measured(ask: Asker, chosen: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Figures part by part, each with the machine's load before it."""
+    lanes, parts = "many_lanes.py", chosen.parts.split(",")
+    drawn = ask(lanes, what="draw", sets=chosen.sets)
+    if drawn:
+        raise SystemExit(f"no data sets: {drawn['failed']}")
+    options = {part: _plain(chosen) | {"load_before": _load()} for part in parts}
+    yield {"machine": _machine(), "options": options}
+    if "posteriors" in parts:
+        posteriors = {LANES: ask(lanes, what="posteriors", sets=chosen.sets)}
+        posteriors |= _peers(ask, chosen)
+        _compare(posteriors)
+        yield {"posteriors": posteriors}
+    if "growth" in parts:
+        growth = []
+        for number in map(int, chosen.lanes.split(",")):
+            growth.append(ask(lanes, what="growth", lanes=number, warm_up=2048))
+            yield {"growth": growth}
+    if "widths" in parts:
+        widths = _widths(chosen)
+        sets = min(512, chosen.sets) if chosen.platform == "cpu" else chosen.sets
+        yield {"widths": ask(lanes, what="widths", sets=sets, widths=widths, rounds=chosen.rounds)}
+    if "precision" in parts:
+        width, sets = 8 if chosen.platform == "cpu" else 1024, min(512, chosen.sets)
+        yield {"precision": ask(lanes, what="precision", sets=sets, width=width)}
+    if "sbc" in parts:
+        yield {"sbc": ask(lanes, what="sbc", lanes=chosen.sbc, warm_up=1024)}
+
+
+def _peers(ask: Asker, chosen: argparse.Namespace) -> dict[str, Any]:
+    found = {}
+    for name in filter(None, chosen.peers.split(";")):
+        if name not in CHAINS:
+            raise SystemExit(f"{name!r} is not one of {'; '.join(CHAINS)}")
+        script, packages, most, told = CHAINS[name]
+        if not all(map(_installed, packages)):
+            found[name] = {"failed": "not installed"}
+            continue
+        sets = min(chosen.sets, chosen.peer_sets or most)
+        found[name] = ask(script, sets=sets, **told)
+    return found
+
+
+def _widths(chosen: argparse.Namespace) -> list[int]:
+    if chosen.widths:
+        return [int(width) for width in chosen.widths.split(",")]
+    low, high = (0, 9) if chosen.platform == "cpu" else (6, 17)
+    return [2**power for power in range(low, high)]
+
+
+def _compare(posteriors: dict[str, Any]) -> None:
+    """Rates, ratios to the lanes, and how far certified means are from theirs, in the peer's sd."""
+    for each in posteriors.values():
+        if "failed" not in each:
+            each["certified_per_wall_s"] = each["certified"] / each["wall_s"]
+            each["certified_per_cpu_s"] = each["certified"] / each["cpu_s"]
+    lanes = posteriors.get(LANES, {"failed": ""})
+    means = {name: each.pop("mean", None) for name, each in posteriors.items()}
+    spreads = {name: each.pop("sd", None) for name, each in posteriors.items()}
+    judged = {name: each.pop("judged", None) for name, each in posteriors.items()}
+    for name, each in posteriors.items():
+        if "failed" in each or "failed" in lanes or name == LANES:
+            continue
+        each["lanes_are_faster"] = {
+            clock: lanes[f"certified_per_{clock}_s"] / each[f"certified_per_{clock}_s"]
+            if each["certified"]
+            else None
+            for clock in ("wall", "cpu")
+        }
+        n = each["sets"]
+        away = np.abs(np.array(means[LANES][:n]) - means[name][:n]) / np.array(spreads[name])
+        away = away[np.array(judged[name])] if any(judged[name]) else np.array([np.nan])
+        each["mean_of_lanes_away_in_sd"] = {
+            "median": float(np.median(away)),
+            "max": float(np.max(away)),
+        }
+
+
+def _print(result: dict[str, Any]) -> None:
+    if "posteriors" in result:
+        _print_posteriors(result["posteriors"])
+    if "growth" in result:
+        print("\n| lanes | wall s | CPU s | CPU ms / lane | peak MiB | before | certified |")
+        print("|---|---|---|---|---|---|---|")
+        for each in result["growth"]:
+            if "failed" in each:
+                print(f"| failed: {each['failed']} | | | | | | |")
+                continue
+            n, cpu = each["lanes"], each["cpu_s"]
+            print(
+                f"| {n} | {each['wall_s']:.2f} | {cpu:.2f} | {cpu / n * 1e3:.2f} "
+                f"| {each['peak_mib']:.0f} | {each['peak_mib_before']:.0f} | {each['certified']} |"
+            )
+    if "widths" in result.get("widths", {}):
+        print("\n| side by side | CPU us / lane | wall us / lane |\n|---|---|---|")
+        for width, each in result["widths"]["widths"].items():
+            if "failed" in each:
+                print(f"| {width} | {each['failed']} | |")
+            else:
+                cpu, wall = np.median(each["cpu_us"]), np.median(each["wall_us"])
+                print(f"| {width} | {cpu:.0f} | {wall:.0f} |")
+    for name in ("precision", "sbc"):
+        if name in result:
+            print(f"\n{name}:", json.dumps(result[name], indent=2))
+
+
+def _print_posteriors(posteriors: dict[str, Any]) -> None:
+    print("| program | data sets | certified | wall s | CPU s | certified / wall s ", end="")
+    print("| / CPU s | lanes, times faster: wall | CPU |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for name, each in posteriors.items():
+        if "failed" in each:
+            print(f"| {name} | {each['failed']} | | | | | | | |")
+            continue
+        faster = each.get("lanes_are_faster", {"wall": 1.0, "cpu": 1.0})
+        times = " | ".join("" if x is None else f"{x:.1f}" for x in faster.values())
+        print(
+            f"| {name} | {each['sets']} | {each['certified']} | {each['wall_s']:.2f} "
+            f"| {each['cpu_s']:.2f} | {each['certified_per_wall_s']:.2f} "
+            f"| {each['certified_per_cpu_s']:.2f} | {times} |"
+        )
+
+
+def _plain(chosen: argparse.Namespace) -> dict[str, Any]:
+    left_out = ("out", "into")
+    return {name: value for name, value in vars(chosen).items() if name not in left_out}
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _load() -> float | None:
+    """Processes that ran or waited, on average of the last minute."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def _installed(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _machine() -> dict[str, object]:
+    packages = ("effbayes", "jax", "numpyro", "blackjax", "arviz", "pymc", "nutpie", "pystan")
+    return {
+        "system": platform.platform(),
+        "cores": _cores(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in packages if _installed(name)},
+    }
+
+
+if __name__ == "__main__":
+    main()
