@@ -5,7 +5,7 @@ and how sharply. Over c these are mixed, each weighed by how well it fits at tha
 then shrink without the rates becoming a funnel. One parameter after the other is measured from
 where the mixture has it, given those before, because dates of the change that fit differ in what
 they say of the rest. Where some say it sharply and others do not, a coordinate is narrow in the
-middle and wide in its tails.
+middle and wide in its tails (`effbayes.models.mixture`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from effbayes.arrays import Count, Position, RandomKey, Scalar
 from effbayes.models.axes import combine, softplus_inverse
 from effbayes.models.broken_line import changes, products
 from effbayes.models.contract import Data
+from effbayes.models.mixture import along
 from effbayes.models.priors import TrendPriors
 from effbayes.models.trend_space import FARTHEST
 from effbayes.trend import rate_per_year
@@ -28,17 +29,61 @@ from effbayes.trend import rate_per_year
 ALPHA, BEFORE, AFTER, SIGMA = range(4)
 DIM = 4
 
-_FITS = 32
+_FITS = 16
 _FLOOR = 1e-12
-_WIDEST = 10.0
-_SWITCH = 9.0  # squared rate in standard errors at which the data take over from the prior
+_NEWTON_STEPS = 4
+_LEAST_SIGNAL = -30.0
 
 
 class Fits(NamedTuple):
-    """Least squares with the change at each of `_FITS` times, at the spread about one line.
+    """Normal equations with the change at each of `_FITS` times, at the spread about one line.
 
-    Rates are less `Data.rate_guess`; all but the scalars have dims (fit,).
+    Of rates less `Data.rate_guess`; all but the scalars have dims (fit,).
     """
+
+    early: Array
+    late: Array
+    both: Array
+    """Precision of the first rate, of the second, and of the two together."""
+    by_early: Array
+    by_late: Array
+    """What the rows say of each, times its precision."""
+    time_after: Array
+    """Mean of ``b(t, c)``."""
+    time: Scalar
+    level: Scalar
+    weight: Scalar
+    ridge: Scalar
+    """Precision about the rate of one line that holds what few rows say little of."""
+    residual: Scalar
+    """Spread about the best of them, in doublings."""
+
+    def at(self, sharper: Scalar | float) -> Solved:
+        """Rates where the rows' precisions are that many times those of the spread about one line.
+
+        The ridge stays what it is: the fewer rows speak of a rate, the more sigma decides of it.
+        """
+        early, late = sharper * self.early + self.ridge, sharper * self.late + self.ridge
+        both, by_early, by_late = (
+            sharper * each for each in (self.both, self.by_early, self.by_late)
+        )
+        determinant = early * late - both**2
+        before = (late * by_early - both * by_late) / determinant
+        after = (early * by_late - both * by_early) / determinant
+        gain = 0.5 * (before * by_early + after * by_late)
+        return Solved(
+            before=before,
+            after=after,
+            var_before=late / determinant,
+            var_after=early / determinant,
+            covariance=-both / determinant,
+            gain=gain,
+            log_share=gain - 0.5 * jnp.log(determinant),
+        )
+
+
+class Solved(NamedTuple):
+    """The rates less `Data.rate_guess` for each time of change, at one sigma; dims (fit,)."""
 
     before: Array
     after: Array
@@ -46,24 +91,16 @@ class Fits(NamedTuple):
     var_after: Array
     covariance: Array
     gain: Array
-    """By how much half the sum of squares is less than that of one line."""
-    log_volume: Array
-    time_after: Array
-    """Mean of ``b(t, c)``."""
-    time: Scalar
-    level: Scalar
-    weight: Scalar
-    residual: Scalar
-    """Spread about the best of them, in doublings."""
+    """By how much half the weighted sum of squares is less than that of one line."""
+    log_share: Array
+    """Log marginal likelihood, up to a constant."""
 
 
-class Guess(NamedTuple):
-    """Where a rate lies about."""
+class Estimate(NamedTuple):
+    """Mean and variance of a rate, for each time of change or given one."""
 
-    centre: Any
+    mean: Any
     variance: Any
-    stretch: Any = 1.0
-    """How many times wider than in the middle its tails are."""
 
 
 @dataclass(frozen=True)
@@ -91,28 +128,16 @@ class BrokenLineSpace:
         # Not exp: a half-normal's right tail stays a parabola, no cliff to diverge at.
         sigma, log_jacobian = jax.nn.softplus(x), jax.nn.log_sigmoid(x) + jnp.log(width)
         sharper = jnp.sum(weights(sigma, data)) / fits.weight
+        solved = fits.at(sharper)
 
-        prior = Guess(self._typical if self.priors.kind == "default" else 0.0, self.rates_sd**2)
-        # What a fit stands for reaches to its neighbours, along the line from one to the next.
-        along_before, along_after = (
-            0.5 * jnp.asarray(jnp.gradient(each)) for each in (fits.before, fits.after)
-        )
-        var_before = fits.var_before / sharper + along_before**2
-        log_share = fits.log_volume + sharper * fits.gain
-        guess = mixed(log_share, data.rate_guess + fits.before, var_before)
-        before, log_slope = self._rate(position[BEFORE], guess, prior)
+        before, log_share, second, log_slope = self._first(position[BEFORE], solved, data)
+        log_jacobian += log_slope
+        peak, log_prior = self._peaks(second, self._expected_after(before))
+        after, log_slope = self._rate(position[AFTER], log_share + log_prior, second, peak)
+        log_share += _log_normal(after - second.mean, second.variance)
         log_jacobian += log_slope
 
-        off = before - data.rate_guess - fits.before
-        log_share += _log_normal(off, var_before)
-        slope = (fits.covariance / sharper + along_before * along_after) / var_before
-        centre = data.rate_guess + fits.after + slope * off
-        variance = fits.var_after / sharper + along_after**2 - slope**2 * var_before
-        prior = Guess(self._expected_after(before), self.rates_sd**2 * (1.0 - self.correlation**2))
-        after, log_slope = self._rate(position[AFTER], mixed(log_share, centre, variance), prior)
-        log_jacobian += log_slope
-
-        share = jax.nn.softmax(log_share + _log_normal(after - centre, variance))
+        share = jax.nn.softmax(log_share)
         time_after = jnp.sum(share * fits.time_after)
         spread = jnp.sum(share * (fits.time_after - time_after) ** 2)
         step = data.slope_sign * (after - before)
@@ -122,6 +147,41 @@ class BrokenLineSpace:
         alpha = centre + scale * position[ALPHA]
         values = {"alpha": alpha, "rate_before": before, "rate_after": after, "sigma": sigma}
         return values, log_jacobian + jnp.log(scale)
+
+    def _first(
+        self, z: Scalar, solved: Solved, data: Data
+    ) -> tuple[Scalar, Array, Estimate, Scalar]:
+        """The rate before the change at a coordinate.
+
+        Returns
+        -------
+        rate
+        log_share
+            Log weight of each time of change given it, up to a constant, without its prior.
+        second
+            What each says then of the rate after.
+        log_slope
+            Of the rate in the coordinate.
+        """
+        # What a fit stands for reaches to its neighbours, along the line from one to the next.
+        to_before, to_after = (
+            0.5 * jnp.asarray(jnp.gradient(each)) for each in (solved.before, solved.after)
+        )
+        first = Estimate(data.rate_guess + solved.before, solved.var_before + to_before**2)
+        slope = (solved.covariance + to_before * to_after) / first.variance
+        spread = solved.var_after + to_after**2 - slope**2 * first.variance
+
+        def second(before: Any) -> Estimate:
+            mean = data.rate_guess + solved.after + slope * (before - first.mean)
+            return Estimate(mean, spread)
+
+        peak, log_prior = self._peaks(first, self._expected)
+        log_share = solved.log_share + log_prior
+        if self.priors.kind == "default":
+            log_share += self._peaks(second(peak.mean), self._expected_after(peak.mean))[1]
+        rate, log_slope = self._rate(z, log_share, first, peak)
+        log_share = solved.log_share + _log_normal(rate - first.mean, first.variance)
+        return rate, log_share, second(rate), log_slope
 
     def start(self, key: RandomKey, data: Data, *, far: Count) -> Position:
         """About the centre, or all over the place and with the spread about no trend at all."""
@@ -139,31 +199,50 @@ class BrokenLineSpace:
             return rate_per_year(self.priors.doubling_time_median)
         return self.rates_sd
 
-    def _expected_after(self, before: Scalar) -> Scalar:
-        """What the prior expects of the second rate, given the first."""
-        if self.priors.kind == "default":
-            return self._typical * (before / self._typical) ** self.correlation
-        return self.correlation * before
+    @property
+    def _expected(self) -> Estimate:
+        """What the prior expects of the first rate; where progress is assumed, of its logarithm."""
+        default = self.priors.kind == "default"
+        return Estimate(jnp.log(self._typical) if default else 0.0, self.rates_sd**2)
 
-    def _rate(self, z: Scalar, fitted: Guess, expected: Guess) -> tuple[Scalar, Scalar]:
-        """Rate at a coordinate, and the log of its slope there.
+    def _expected_after(self, before: Any) -> Estimate:
+        """The same of the second, given the first."""
+        centre = self._expected.mean
+        own = jnp.log(before) if self.priors.kind == "default" else before
+        left = self.rates_sd**2 * (1.0 - self.correlation**2)
+        return Estimate(centre + self.correlation * (own - centre), left)
 
-        By data and prior, both normal; where progress is assumed, its standard error times a
-        softplus, as in `effbayes.models.trend_space`.
+    def _peaks(self, own: Estimate, expected: Estimate) -> tuple[Estimate, Array]:
+        """Each fit's estimate of a rate with the prior's, and the log of their shared volume.
+
+        The variance is of the rate. Where progress is assumed this is Laplace's approximation in
+        the logarithm of the rate.
         """
         if self.priors.kind == "signed":
-            centre, scale = combine(
-                fitted.centre, 1.0 / fitted.variance, expected.centre, 1.0 / expected.variance
+            mean, sd = combine(own.mean, 1.0 / own.variance, expected.mean, 1.0 / expected.variance)
+            return Estimate(mean, sd**2), _log_normal(
+                own.mean - expected.mean, own.variance + expected.variance
             )
-            away, log_slope = stretched(z, fitted.stretch)
-            return centre + scale * away, jnp.log(scale) + log_slope
-        error = jnp.sqrt(fitted.variance)
-        signal = jax.nn.softplus(fitted.centre / error)
-        prior = softplus_inverse(expected.centre / error)
-        centre = (signal**3 + _SWITCH * prior) / (signal**2 + _SWITCH)
-        away, log_slope = stretched(z, fitted.stretch)
-        x = centre + away
-        return error * jax.nn.softplus(x), jnp.log(error) + jax.nn.log_sigmoid(x) + log_slope
+        log_rate = mode_of_log_rate(own, expected)
+        rate = jnp.exp(log_rate)
+        off = (log_rate - expected.mean) ** 2 / expected.variance
+        precision = 1.0 / expected.variance + rate**2 / own.variance
+        log_volume = _log_normal(rate - own.mean, own.variance) - 0.5 * (off + jnp.log(precision))
+        return Estimate(rate, rate**2 / precision), log_volume
+
+    def _rate(
+        self, z: Scalar, log_share: Array, own: Estimate, peak: Estimate
+    ) -> tuple[Scalar, Scalar]:
+        """Rate at a coordinate, and the log of its slope there."""
+        if self.priors.kind == "signed":
+            return along(log_share, peak.mean, peak.variance).at(z)
+        # As in `effbayes.models.trend_space`: a rate is a softplus of errors, those of the sharper.
+        error = 1.0 / jnp.sum(jax.nn.softmax(log_share) / jnp.sqrt(own.variance))
+        x = softplus_inverse(peak.mean / error)
+        variance = peak.variance / (error * jax.nn.sigmoid(x)) ** 2
+        x, log_slope = along(log_share, x, variance).at(z)
+        log_slope += jnp.log(error) + jax.nn.log_sigmoid(x)
+        return error * jax.nn.softplus(x), log_slope
 
     def _sigma_axis(self, z: Scalar, data: Data, fits: Fits) -> tuple[Scalar, Scalar]:
         width = (1.0 + 2.0 * jnp.sum(data.mask)) ** -0.5
@@ -201,56 +280,54 @@ def fit_each_change(data: Data, typical: float) -> Fits:
     tb = late.with_t - late.alone * time
     bb = late.squared - late.alone * time_after
     ridge = (jnp.abs(data.rate_guess) + typical) ** -2
-    p, q, pq = tt - 2.0 * tb + bb + ridge, bb + ridge, tb - bb
-    determinant = p * q - pq**2
     by_late = data.slope_sign * (late.with_y - time_after * jnp.sum(w * residual))
-    by_early = data.slope_sign * tr - by_late
-    before = (q * by_early - pq * by_late) / determinant
-    after = (p * by_late - pq * by_early) / determinant
-    gain = 0.5 * (before * by_early + after * by_late)
-    squares = jnp.maximum(jnp.sum(w * residual**2) - 2.0 * jnp.max(gain), 0.0)
-    freedoms = jnp.maximum(jnp.sum(data.mask) - DIM, 1)
-    spread = jnp.sqrt(squares * data.sigma_guess**2 / freedoms + 0.05**2)
-    return Fits(
-        before=before,
-        after=after,
-        var_before=q / determinant,
-        var_after=p / determinant,
-        covariance=-pq / determinant,
-        gain=gain,
-        log_volume=-0.5 * jnp.log(determinant),
+    fits = Fits(
+        early=tt - 2.0 * tb + bb,
+        late=bb,
+        both=tb - bb,
+        by_early=data.slope_sign * tr - by_late,
+        by_late=by_late,
         time_after=time_after,
         time=time,
         level=data.y_mean + level,
         weight=weight,
-        residual=spread,
+        ridge=ridge,
+        residual=jnp.zeros(()),
     )
+    squares = jnp.maximum(jnp.sum(w * residual**2) - 2.0 * jnp.max(fits.at(1.0).gain), 0.0)
+    freedoms = jnp.maximum(jnp.sum(data.mask) - DIM, 1)
+    spread = jnp.sqrt(squares * data.sigma_guess**2 / freedoms + 0.05**2)
+    return fits._replace(residual=spread)
 
 
-def mixed(log_share: Array, centre: Array, variance: Array) -> Guess:
-    """Where a mixture of normal densities has its peak, how sharp that is, and how wide its tails.
+def mode_of_log_rate(own: Estimate, expected: Estimate) -> Array:
+    """Where a normal likelihood of a rate times a normal density of its logarithm has its mode.
 
-    Parameters
-    ----------
-    log_share
-        Log weights, up to a constant; dims (fit,).
-    centre, variance
-        Of each, dims (fit,).
+    As in `effbayes.models.population.rate_in_errors`, but that of Newton's steps the last alone is
+    differentiated: they are most of what these coordinates cost. At the solution that is the whole
+    derivative; where it were not, leapfrog steps would be less good, and as valid.
     """
-    share = jax.nn.softmax(log_share)
-    height = share * variance**-0.5
-    sharpness = jnp.sum(height)
-    peak = jnp.sum(height * centre) / sharpness
-    total = jnp.sum(share * (variance + (centre - peak) ** 2))
-    stretch = jnp.sqrt(total) * sharpness
-    return Guess(peak, sharpness**-2, jnp.minimum(stretch, _WIDEST))
+    log_sd, w2 = 0.5 * jnp.log(own.variance), expected.variance
+    k = jnp.maximum(own.mean * jnp.exp(-log_sd), _LEAST_SIGNAL)
+    prior = expected.mean - log_sd
+    v = jax.lax.stop_gradient(_newton(k, prior, w2))
+    rho = jnp.exp(v)
+    slope = jax.lax.stop_gradient(1.0 + w2 * rho * jnp.maximum(2.0 * rho - k, 0.5 * rho))
+    return log_sd + v - (w2 * rho * (rho - k) + v - prior) / slope
 
 
-def stretched(z: Scalar, stretch: Scalar) -> tuple[Scalar, Scalar]:
-    """A coordinate with tails that many times wider than its middle, and the log of its slope."""
-    beyond = jax.nn.softplus(z - 1.0) - jax.nn.softplus(-z - 1.0)
-    slope = 1.0 + (stretch - 1.0) * (jax.nn.sigmoid(z - 1.0) + jax.nn.sigmoid(-z - 1.0))
-    return z + (stretch - 1.0) * beyond, jnp.log(slope)
+def _newton(k: Array, prior: Any, w2: Any) -> Array:
+    """Log of the rate in standard errors, nearly; k is its value by least squares."""
+    strength = jax.nn.softplus(k)
+    share = strength**2 * w2
+    product = (prior + share * jnp.log(strength)) / (1.0 + share)
+    root = 0.5 * (k + jnp.sqrt(k**2 + 4.0 * jax.nn.softplus(prior) / w2))
+    v = jnp.minimum(product, jnp.log1p(root))
+    for _ in range(_NEWTON_STEPS):
+        rho = jnp.exp(v)
+        force = w2 * rho * (rho - k) + (v - prior)
+        v -= force / (1.0 + w2 * rho * jnp.maximum(2.0 * rho - k, 0.5 * rho))
+    return v
 
 
 def _log_normal(off: Array, variance: Array) -> Array:
