@@ -60,6 +60,7 @@ def run(
     job: Job,
     *,
     chunk: int,
+    grain: int | None = None,
     threads: int = 1,
     folder: Folder | None = None,
     cluster: Cluster | None = None,
@@ -73,6 +74,9 @@ def run(
         What to compute.
     chunk
         Lanes to a part. It changes no result; a job that goes on keeps the one it began with.
+    grain
+        Where the job is too small for every thread to have a part of that many lanes, parts have
+        fewer: a multiple of this. None cuts no smaller parts.
     threads
         Parts that run at once in this process.
     folder
@@ -87,8 +91,10 @@ def run(
     dict
         Arrays with dims (lane, ...), in the order of the lanes.
     """
-    if min(job.lanes, chunk, threads) < 1:
+    if min(job.lanes, chunk, grain or 1, threads) < 1:
         raise ValueError("a job has one lane at least, and so have a chunk lanes and a run threads")
+    if grain is not None and cluster is None:
+        chunk = min(chunk, grain * -(-job.lanes // (grain * threads)))
     kept = None if folder is None else folder.open(job.digest, job.lanes, chunk)
     if kept is not None:
         chunk = kept.chunk

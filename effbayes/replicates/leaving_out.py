@@ -15,7 +15,7 @@ from effbayes.dataset import Series
 from effbayes.inference.lanes import Lanes, LaneSettings
 from effbayes.models.contract import Model, data_from_series, stacked
 from effbayes.replicates import engine
-from effbayes.replicates.many import CHUNK, coordinates, lean
+from effbayes.replicates.many import CHUNK, GRAIN, coordinates, lean
 from effbayes.replicates.posteriors import Posteriors, Where, importance_for
 
 if TYPE_CHECKING:
@@ -76,5 +76,7 @@ def leave_one_out(
         runtime.key_bits(runtime.stream(seed, provenance.data_digest(series))),
         Where(platform),
     )
-    found = engine.run(job, chunk=CHUNK, threads=runtime.at_once(platform), progress=progress)
+    found = engine.run(
+        job, chunk=CHUNK, grain=GRAIN, threads=runtime.at_once(platform), progress=progress
+    )
     return LeftOut(found["elpd"], found["elpd_mcse"], found["ok"])

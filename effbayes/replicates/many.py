@@ -21,7 +21,13 @@ from effbayes.posterior import Interval
 from effbayes.replicates import engine
 from effbayes.replicates.cluster import Dask
 from effbayes.replicates.folder import Folder
-from effbayes.replicates.posteriors import METHODS, Posteriors, Where, importance_for
+from effbayes.replicates.posteriors import (
+    LANES_ON_A_CPU,
+    METHODS,
+    Posteriors,
+    Where,
+    importance_for,
+)
 from effbayes.trend import MONTHS_PER_YEAR
 from effbayes.types import Rows
 
@@ -37,6 +43,9 @@ if TYPE_CHECKING:
 
 CHUNK = 1024
 """Lanes to a part: a second or so of work."""
+
+GRAIN = LANES_ON_A_CPU
+"""Lanes of the smallest parts that a job for several threads is cut into: those of one call."""
 
 MEDIAN = 0.5
 
@@ -224,6 +233,7 @@ def sample_many(  # noqa: PLR0913 - the options of a fit, each by its own name
         found = engine.run(
             job,
             chunk=CHUNK,
+            grain=GRAIN,
             threads=runtime.at_once(platform),
             folder=None if folder is None else Folder(Path(folder) / f"group-{number:04d}"),
             cluster=None if client is None else Dask(client),

@@ -23,7 +23,7 @@ from effbayes.models import catalogue
 from effbayes.models.contract import Data, data_from_series
 from effbayes.replicates import engine
 from effbayes.replicates.folder import Folder
-from effbayes.replicates.many import CHUNK, MEDIAN, coordinates, lean
+from effbayes.replicates.many import CHUNK, GRAIN, MEDIAN, coordinates, lean
 from effbayes.replicates.posteriors import Posteriors, Where, importance_for
 from effbayes.trend import MONTHS_PER_YEAR
 from effbayes.types import Estimate
@@ -182,6 +182,7 @@ def bootstrap(  # noqa: PLR0913 - the options of a fit, each by its own name
     found = engine.run(
         job,
         chunk=CHUNK,
+        grain=GRAIN,
         threads=runtime.at_once(None if at is None else at.platform),
         folder=None if folder is None else Folder(Path(folder)),
         cluster=cluster,

@@ -16,7 +16,7 @@ from effbayes.models import catalogue
 from effbayes.models.contract import data_from_series, stacked
 from effbayes.models.priors import KINDS
 from effbayes.replicates import engine
-from effbayes.replicates.many import CHUNK, MEDIAN, coordinates, lean, sample_many
+from effbayes.replicates.many import CHUNK, GRAIN, MEDIAN, coordinates, lean, sample_many
 from effbayes.replicates.posteriors import Posteriors, Where, importance_for
 from effbayes.trend import MONTHS_PER_YEAR
 
@@ -244,7 +244,7 @@ def _priors(
         # The same random numbers for all: what differs is the prior.
         np.zeros(len(rows), dtype=np.int64),
     )
-    found = engine.run(job, chunk=CHUNK, threads=runtime.at_once(platform))
+    found = engine.run(job, chunk=CHUNK, grain=GRAIN, threads=runtime.at_once(platform))
     rate = found["quantile"][:, 0, :]
     names = [
         f"{name} = {times * numbers[name]:g} instead of {numbers[name]:g}"

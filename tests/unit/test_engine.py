@@ -21,6 +21,18 @@ def kept(tmp_path):
     return tmp_path / "kept"
 
 
+class Cut:
+    """A toy job that notes its parts."""
+
+    def __init__(self, lanes):
+        self.toy, self.parts = Toy(lanes), []
+        self.lanes, self.digest = self.toy.lanes, self.toy.digest
+
+    def part(self, first, last):
+        self.parts.append((first, last))
+        return self.toy.part(first, last)
+
+
 def content(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
@@ -37,6 +49,30 @@ def test_results_do_not_depend_on_chunk_or_threads(chunk, threads):
     assert [of for _, of in told] == [103] * len(range(0, 103, chunk))
     assert told[-1][0] == 103
     assert sorted(told) == told
+
+
+@pytest.mark.parametrize(
+    ("threads", "grain", "parts"),
+    [
+        *((1, 10, [103]), (2, 10, [60, 43]), (3, 10, [40, 40, 23]), (64, 10, [10] * 10 + [3])),
+        *((2, 64, [64, 39]), (2, 200, [103]), (64, None, [103])),
+    ],
+)
+def test_a_small_job_is_cut_so_that_every_thread_has_a_part(threads, grain, parts):
+    cut = Cut(103)
+    found = engine.run(cut, chunk=200, grain=grain, threads=threads)
+    assert_same(found, JOB.part(0, 103).run())
+    assert [last - first for first, last in sorted(cut.parts)] == parts
+
+
+def test_parts_for_a_cluster_are_not_cut_by_the_threads_of_this_process():
+    class Elsewhere:
+        def results(self, parts):
+            yield from ((first, part.run()) for first, part in parts)
+
+    cut = Cut(103)
+    engine.run(cut, chunk=50, grain=10, threads=8, cluster=Elsewhere())
+    assert [last - first for first, last in cut.parts] == [50, 50, 3]
 
 
 @pytest.mark.parametrize("numbers", [(0, 1, 1), (5, 0, 1), (5, 1, 0)])
