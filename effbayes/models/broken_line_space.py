@@ -21,7 +21,7 @@ from effbayes.arrays import Count, Position, RandomKey, Scalar
 from effbayes.models.axes import combine, softplus_inverse
 from effbayes.models.broken_line import changes, products
 from effbayes.models.contract import Data
-from effbayes.models.mixture import along
+from effbayes.models.mixture import along, shares
 from effbayes.models.priors import TrendPriors
 from effbayes.models.trend_space import FARTHEST
 from effbayes.trend import rate_per_year
@@ -29,14 +29,13 @@ from effbayes.trend import rate_per_year
 ALPHA, BEFORE, AFTER, SIGMA = range(4)
 DIM = 4
 
-_FITS = 16
 _FLOOR = 1e-12
 _NEWTON_STEPS = 4
 _LEAST_SIGNAL = -30.0
 
 
 class Fits(NamedTuple):
-    """Normal equations with the change at each of `_FITS` times, at the spread about one line.
+    """Normal equations with the change at each of some times, at the spread about one line.
 
     Of rates less `Data.rate_guess`; all but the scalars have dims (fit,).
     """
@@ -115,15 +114,18 @@ class BrokenLineSpace:
         Prior standard deviation of each rate, or of its logarithm where progress is assumed.
     correlation
         Of the two.
+    fits
+        Times of change that the coordinates are made of.
     """
 
     priors: TrendPriors
     rates_sd: float
     correlation: float
+    fits: int = 16
 
     def unwhiten(self, position: Position, data: Data) -> tuple[dict[str, Scalar], Scalar]:
         """Parameters at a position and the log Jacobian of (alpha, both rates, sigma)."""
-        fits = fit_each_change(data, self._typical)
+        fits = fit_each_change(data, self._typical, self.fits)
         x, width = self._sigma_axis(position[SIGMA], data, fits)
         # Not exp: a half-normal's right tail stays a parabola, no cliff to diverge at.
         sigma, log_jacobian = jax.nn.softplus(x), jax.nn.log_sigmoid(x) + jnp.log(width)
@@ -137,7 +139,7 @@ class BrokenLineSpace:
         log_share += _log_normal(after - second.mean, second.variance)
         log_jacobian += log_slope
 
-        share = jax.nn.softmax(log_share)
+        share = shares(log_share)
         time_after = jnp.sum(share * fits.time_after)
         spread = jnp.sum(share * (fits.time_after - time_after) ** 2)
         step = data.slope_sign * (after - before)
@@ -186,7 +188,7 @@ class BrokenLineSpace:
     def start(self, key: RandomKey, data: Data, *, far: Count) -> Position:
         """About the centre, or all over the place and with the spread about no trend at all."""
         z = jax.random.normal(key, (DIM,)) * jnp.where(far, 2.0, 0.3)
-        fits = fit_each_change(data, self._typical)
+        fits = fit_each_change(data, self._typical, self.fits)
         centre, width = self._sigma_axis(jnp.zeros(()), data, fits)
         sigma = jnp.where(data.sigma_far > 1.0, jnp.sqrt(data.sigma_far), data.sigma_far)
         away = jnp.clip((softplus_inverse(sigma) - centre) / width, -FARTHEST, FARTHEST)
@@ -237,9 +239,11 @@ class BrokenLineSpace:
         if self.priors.kind == "signed":
             return along(log_share, peak.mean, peak.variance).at(z)
         # As in `effbayes.models.trend_space`: a rate is a softplus of errors, those of the sharper.
-        error = 1.0 / jnp.sum(jax.nn.softmax(log_share) / jnp.sqrt(own.variance))
-        x = softplus_inverse(peak.mean / error)
-        variance = peak.variance / (error * jax.nn.sigmoid(x)) ** 2
+        error = 1.0 / jnp.sum(shares(log_share) / jnp.sqrt(own.variance))
+        ratio = peak.mean / error
+        slope = -jnp.expm1(-ratio)
+        x = ratio + jnp.log(slope)  # the inverse of softplus, whose slope at x is this
+        variance = peak.variance / (error * slope) ** 2
         x, log_slope = along(log_share, x, variance).at(z)
         log_slope += jnp.log(error) + jax.nn.log_sigmoid(x)
         return error * jax.nn.softplus(x), log_slope
@@ -259,8 +263,8 @@ def weights(sigma: Scalar, data: Data) -> Array:
     return jnp.where(data.mask & ~one_sided, 1.0 / (variance + width**2 / 12.0), 0.0)
 
 
-def fit_each_change(data: Data, typical: float) -> Fits:
-    """Least squares of the broken line for each time of change; depends on the data alone.
+def fit_each_change(data: Data, typical: float, number: int) -> Fits:
+    """Least squares of the broken line for each of some times of change; depends on the data alone.
 
     A ridge, as wide as the rate of one line and the prior's, holds what few rows say little of.
     """
@@ -273,7 +277,7 @@ def fit_each_change(data: Data, typical: float) -> Fits:
     t = data.t - time
     residual = y - level - data.slope_sign * data.rate_guess * t
 
-    late = products(w, residual, data, changes(data, _FITS))
+    late = products(w, residual, data, changes(data, number))
     time_after = late.alone / weight
     # Weighted covariances of t and b(t, c), their own and with the residual of one line.
     tt, tr = jnp.sum(w * t**2), jnp.sum(w * t * residual)

@@ -139,7 +139,9 @@ class Changepoint:
         else:
             middle, change = self.priors.rate_sd, self.priors.change_sd
         variance, half = middle**2 + 0.25 * change**2, 0.5 * change**2
-        return BrokenLineSpace(self.priors, variance**0.5, 1.0 - half / variance)
+        # Bounds leave the knee less sharp, and cost enough by themselves.
+        fits = 8 if self.cells.bounded else 24
+        return BrokenLineSpace(self.priors, variance**0.5, 1.0 - half / variance, fits)
 
     def program(self) -> Program:
         """The NumPyro program."""

@@ -19,6 +19,8 @@ from effbayes.arrays import Scalar
 _WIDEST = 10.0  # tails in widths of the middle, or the other way round
 _LEAST_TAIL = 0.02  # share of the mixture that either side of the peak is taken to have
 _FLOOR = 1e-12
+_FAR = 12.0
+_LEAST_LOG_SHARE = -100.0
 _HEIGHT = float(1.0 / np.sqrt(2.0 * np.pi))
 _LOGISTIC = 1.702  # a logistic distribution function in place of the normal: much cheaper
 
@@ -43,6 +45,13 @@ class Along(NamedTuple):
         return self.centre + self.scale * away, jnp.log(self.scale * slope)
 
 
+def shares(log_share: Array) -> Array:
+    """Weights that sum to one; none is so small that its products are denormal, which are slow."""
+    away = log_share - jax.lax.stop_gradient(jnp.max(log_share))
+    weight = jnp.exp(jnp.maximum(away, _LEAST_LOG_SHARE))
+    return weight / jnp.sum(weight)
+
+
 def along(log_share: Array, centre: Array, variance: Array) -> Along:
     """Where a mixture of normal densities has its peak, how sharp that is, and how wide its tails.
 
@@ -53,13 +62,14 @@ def along(log_share: Array, centre: Array, variance: Array) -> Along:
     centre, variance
         Of each, dims (fit,).
     """
-    share = jax.nn.softmax(log_share)
+    share = shares(log_share)
     sd = jnp.sqrt(variance)
     height = share / sd
     sharpness = jnp.sum(height)
     peak = jnp.sum(height * centre) / sharpness
     away = (centre - peak) / sd
-    above, density = jax.nn.sigmoid(_LOGISTIC * away), _HEIGHT * jnp.exp(-0.5 * away**2)
+    near = jnp.clip(away, -_FAR, _FAR)
+    above, density = jax.nn.sigmoid(_LOGISTIC * near), _HEIGHT * jnp.exp(-0.5 * near**2)
     total = jnp.sum(share * (variance + (centre - peak) ** 2))
     squares = jnp.sum(share * variance * ((1.0 + away**2) * above + away * density))
     beyond = jnp.clip(jnp.sum(share * above), _LEAST_TAIL, 1.0 - _LEAST_TAIL)
