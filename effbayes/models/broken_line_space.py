@@ -121,7 +121,7 @@ class BrokenLineSpace:
     priors: TrendPriors
     rates_sd: float
     correlation: float
-    fits: int = 16
+    fits: int
 
     def unwhiten(self, position: Position, data: Data) -> tuple[dict[str, Scalar], Scalar]:
         """Parameters at a position and the log Jacobian of (alpha, both rates, sigma)."""
