@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from effbayes.dataset.series import Series
 from effbayes.figures import interactive, report_figures
 from effbayes.report.document import (
     Block,
@@ -22,6 +25,16 @@ from effbayes.report.document import (
 )
 
 PUBLISHED = 16.0
+
+HOSTILE = (
+    '<img src=x onerror="window.taken = 1">',
+    "</script><script>window.taken = 2</script>",
+    "--><svg onload='window.taken = 3'></svg>",
+    "\u202egnp.exe \u202b\u2067 ltr",
+    "@{source}{safe} {{ 7 * 7 }} {% raw %} $$\\frac{1}{2}$$ `<b>bold</b>`",
+    "x" * 10_000,
+)
+"""What a table of a stranger may hold, wherever it has words."""
 
 CAPTIONS = {
     "trend": "Cost of training to the level, on a logarithmic axis. Bands hold the trend with 50 % "
@@ -41,6 +54,29 @@ CAPTIONS = {
     "energy": "Energy of the draws, and how far one step of the sampler changes it: the closer the "
     "two, the more freely the chains move.",
 }
+
+
+def hostile_series() -> Series:
+    """A table whose every word is hostile."""
+    n = len(HOSTILE)
+    none, zero = np.full(n, np.nan), np.zeros(n)
+    return Series(
+        name=HOSTILE[1],
+        domain=HOSTILE[0],
+        unit=HOSTILE[2],
+        direction="falling",
+        label=HOSTILE,
+        source=HOSTILE[1:] + HOSTILE[:1],
+        title=" ".join(HOSTILE),
+        date=np.array([f"20{year}-03-01" for year in range(12, 12 + n)], dtype="datetime64[D]"),
+        date_sd_days=zero,
+        value=8.0 * 0.6 ** np.arange(n),
+        value_low=none,
+        value_high=none,
+        value_sd=zero,
+        frontier=np.ones(n, dtype=bool),
+        used=np.ones(n, dtype=bool),
+    )
 
 
 def picture(name: str, fit: Any, **options: Any) -> Picture:

@@ -47,6 +47,7 @@ MARKERS = {
 DASHES = [7, 4]
 FONT = "system-ui, -apple-system, 'Segoe UI', sans-serif"
 TOOLS = "pan,box_zoom,reset"
+TABLE = "display:grid;grid-template-columns:auto 1fr;column-gap:0.6em"
 SAID = "said"
 """Column of what is said along a curve."""
 
@@ -127,13 +128,21 @@ def _hover(columns: tuple[str, ...], renderers: list[DataRenderer]) -> HoverTool
     """What is said of a mark or a curve that is pointed at."""
     from bokeh.models import HoverTool  # noqa: PLC0415 - slow to import
 
-    # A plain @{column} is put in as text; @{column}{safe} would be read as HTML.
-    lines = [(name if len(columns) > 1 else "", f"@{{{name}}}") for name in columns]
+    # The heads are this package's own words. A plain @{column} is put in as text; with {safe} after
+    # it, it would be read as HTML.
+    lines = "".join(
+        f"<span style='white-space:nowrap;opacity:0.75'>{'' if name == SAID else name}</span>"
+        f"<span style='overflow-wrap:anywhere'>@{{{name}}}</span>"
+        for name in columns
+    )
     follows: Literal["follow_mouse", "snap_to_data"] = "snap_to_data"
     if columns == (SAID,):
         follows = "follow_mouse"
     return HoverTool(
-        renderers=renderers, tooltips=lines, point_policy=follows, line_policy="nearest"
+        renderers=renderers,
+        tooltips=f"<div style='{TABLE}'>{lines}</div>",
+        point_policy=follows,
+        line_policy="nearest",
     )
 
 

@@ -37,7 +37,9 @@
     const heads = [...table.tHead.rows[0].cells];
     heads.forEach((head, place) => {
       const button = make("button", head.textContent, { type: "button" });
-      head.replaceChildren(button);
+      // Chromium does not print a button again at the head of a table's next page.
+      const printed = make("span", head.textContent, { class: "printed" });
+      head.replaceChildren(button, printed);
       button.addEventListener("click", () => {
         const rising = head.getAttribute("aria-sort") !== "ascending";
         heads.forEach((other) => other.removeAttribute("aria-sort"));
