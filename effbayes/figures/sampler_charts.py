@@ -19,10 +19,10 @@ from effbayes.figures.charts import (
 )
 from effbayes.figures.densities import density as kernel_density
 from effbayes.figures.densities import (
+    rank_band,
     relative_ranks,
     smallest_bfmi,
     thinning,
-    uniform_band,
 )
 from effbayes.figures.palette import BLUE, COLORS, GRAY, INK, ORANGE
 
@@ -35,15 +35,11 @@ FEWEST = 20
 MOST = 200
 """Draws of a chain past which a curve has no more to show."""
 
-SIMULATIONS = 500
-BAND_PROB = 0.95
-
 
 def ranks(fit: Analysis) -> Sheet:
     """How far each chain's ranks are from uniform, with the band that holds all of them together.
 
-    Draws are thinned to what they are worth, since the band is that of independent ones (Säilynoja,
-    Bürkner and Vehtari 2022, Statistics and Computing 32).
+    Draws are thinned to what they are worth, since the band is that of independent ones.
     """
     names = ("rate", *fit.settings["parameters"])
     drawn = {name: np.asarray(fit.draws[name]) for name in names}
@@ -51,7 +47,7 @@ def ranks(fit: Analysis) -> Sheet:
     factor = max(*(thinning(each) for each in drawn.values()), number // MOST, 1)
     factor = max(min(factor, number // FEWEST), 1)
     kept = -(-number // factor)
-    x, low, high = uniform_band(kept, chains, prob=BAND_PROB, simulations=SIMULATIONS)
+    x, low, high = rank_band(kept, chains)
     reach = 1.6 * float(max((high - x).max(), (x - low).max()))
     charts = []
     for name in names:

@@ -75,7 +75,7 @@ def render(document: Document) -> str:
             palette={color.lower(): name for color, name in COLORS.items()},
             policy=_policy(scripts),
             bad=[verdict for verdict in document.verdicts if not verdict.ok],
-            numbers=json.dumps(document.numbers, indent=1, ensure_ascii=False),
+            numbers=json.dumps(document.numbers, indent=1, ensure_ascii=False, allow_nan=False),
         )
     )
 
