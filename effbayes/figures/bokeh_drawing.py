@@ -203,8 +203,7 @@ def _dress(side: Any, axis: Axis) -> None:
     elif axis.scale == "log":
         low, high = (float(power) for power in np.log10(sorted(axis.ends)))
         # Some more than are seen, for a reader who moves the axis.
-        margin = high - low
-        side.ticker = FixedTicker(ticks=log_ticks(low - margin, high + margin, margin < 3.0))
+        side.ticker = FixedTicker(ticks=log_ticks(low, high, margin=high - low))
         side.major_label_policy = NoOverlap()
         side.formatter = BasicTickFormatter(power_limit_high=6, power_limit_low=-4)
 

@@ -265,20 +265,20 @@ def _scale(axes: Axes, panel: Panel, label: str) -> None:
     axes.tick_params(length=3, width=0.7, color="#444444")
 
 
-def log_ticks(low: float, high: float, fine: bool | None = None) -> list[float]:
+def log_ticks(low: float, high: float, margin: float = 0.0) -> list[float]:
     """One, two and five times powers of ten, or of a long axis some powers alone.
 
     Parameters
     ----------
     low, high
         Powers of ten that the axis ends at.
-    fine
-        Whether two and five are among them; None where the axis is short enough.
+    margin
+        Powers of ten by which ticks go on beyond both ends.
     """
-    fine = high - low < 3.0 if fine is None else fine
-    step = 1 if fine else max(int(np.ceil((high - low) / 7.0)), 1)
+    step = max(int(np.ceil((high - low) / 7.0)), 1)
+    heads = (1, 2, 5) if high - low < 3.0 else (1,)
+    low, high = low - margin, high + margin
     powers = [n for n in range(int(np.floor(low)), int(np.ceil(high)) + 1) if n % step == 0]
-    heads = (1, 2, 5) if fine else (1,)
     inside = [(n, head) for n in powers for head in heads if low <= n + np.log10(head) <= high]
     return [float(f"{head}e{n}") for n, head in inside]
 
