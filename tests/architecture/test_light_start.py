@@ -25,6 +25,7 @@ HEAVY = {
     "numpyro",
     "pandas",
     "scipy",
+    "typst",
     "xarray",
 }
 PROGRAM = [str(Path(sys.executable).with_name("effbayes"))]

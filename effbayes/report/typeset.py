@@ -1,0 +1,162 @@
+"""A report as PDF, set by Typst from a template that is always the same.
+
+The document goes to the template as data, so that no string of a table is ever markup, and the
+compiler reads no file and no font but its own: the same document gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib import resources
+from typing import Any
+
+from effbayes import figures
+from effbayes.errors import UsageError
+from effbayes.report.characters import cut, number, one_line, pieces, visible
+from effbayes.report.document import (
+    Block,
+    Code,
+    Document,
+    Formula,
+    Paragraph,
+    Picture,
+    Points,
+    Table,
+    Verdict,
+)
+
+BREAK = "\u200b"
+"""A place without width where a line may end."""
+
+UNSET = re.compile(
+    r"[^\t\n -~\u00a0-\u017f\u0192\u01fa-\u01ff\u0218-\u021b\u02c6\u02c7\u02d8-\u02dd\u0384-\u038a"
+    r"\u038c\u038e-\u03a1\u03a3-\u03ce\u0400-\u045f\u0490-\u0491\u1e80-\u1e85\u2010-\u2015"
+    r"\u2018-\u201e\u2020-\u2022\u2026\u2030\u2032\u2033\u2039\u203a\u2044\u2070\u2074-\u208e\u20ac"
+    r"\u2116\u2122\u2190-\u2195\u2202\u2206\u220f\u2211\u2212\u221a\u221e\u222b\u2248\u2260\u2264"
+    r"\u2265\u2713\u2717]"
+)
+"""Characters that are not in the fonts that come with Typst, or not for sure."""
+
+NARROWEST, WIDEST = 5, 34
+"""Characters that the width of a column is measured by, at least and at most."""
+
+TITLE, FOOT = 200, 80
+
+
+def render(document: Document) -> bytes:
+    """The report as PDF.
+
+    Parameters
+    ----------
+    document
+        What is said. Characters that the fonts of Typst do not have, such as Chinese, are shown by
+        their numbers.
+
+    Returns
+    -------
+    bytes
+        Pages of A4; the same each time.
+
+    Raises
+    ------
+    UsageError
+        Typst is not installed.
+    """
+    return _compiled(document, "pdf")
+
+
+def _compiled(document: Document, kind: Any) -> Any:
+    try:
+        import typst  # noqa: PLC0415 - an optional dependency
+    except ModuleNotFoundError as error:
+        raise UsageError('a PDF needs Typst: pip install "effbayes[pdf]"') from error
+    drawn = {
+        f"picture-{picture.id}": figures.render(picture.draw(), "svg").decode()
+        for picture in document.pictures()
+    }
+    template = resources.files("effbayes.report").joinpath("templates", "report.typ")
+    return typst.compile(
+        template.read_bytes(),
+        format=kind,
+        ignore_system_fonts=True,
+        sys_inputs={"document": json.dumps(_data(document)), **drawn},
+        timestamp=0,
+    )
+
+
+def settable(text: str) -> str:
+    """Text as the fonts have it, on one line, with places where a long word may be broken.
+
+    Examples
+    --------
+    >>> settable("神 is here")
+    '(U+795E) is here'
+    """
+    return _broken(one_line(text))
+
+
+def _broken(text: str) -> str:
+    """The text with what has no glyph by its number; words are measured as they are printed."""
+    return BREAK.join(pieces(UNSET.sub(lambda char: number(char[0]), text)))
+
+
+def _data(document: Document) -> dict[str, Any]:
+    """The document as the template takes it."""
+    return {
+        "title": settable(document.title),
+        "title-short": _shortened(document.title, TITLE),
+        "title-foot": _shortened(document.title, FOOT),
+        "answer": settable(document.answer),
+        "verdicts": [_block(verdict) for verdict in document.verdicts],
+        "sections": [
+            {
+                "title": settable(section.title),
+                "blocks": [_block(block) for block in section.blocks],
+            }
+            for section in document.sections
+        ],
+        "made_by": [[settable(name), settable(what)] for name, what in document.made_by],
+    }
+
+
+def _shortened(text: str, length: int) -> str:
+    text = UNSET.sub(lambda char: number(char[0]), one_line(text))
+    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
+
+
+def _block(block: Block) -> dict[str, Any]:
+    said: dict[str, Any]
+    match block:
+        case Paragraph() | Formula():
+            said = {"text": settable(block.text)}
+        case Points():
+            said = {"items": [settable(item) for item in block.items]}
+        case Verdict():
+            reasons = [settable(reason) for reason in block.reasons]
+            said = {"ok": block.ok, "text": settable(block.text), "reasons": reasons}
+        case Table():
+            said = _table(block)
+        case Picture():
+            alt = visible(block.alt)
+            said = {"id": block.id, "caption": settable(block.caption), "alt": alt}
+        case Code():
+            lines = visible(block.text).expandtabs(4).splitlines()
+            said = {"lines": [_broken(line) for line in lines]}
+    return {"kind": type(block).__name__.lower(), **said}
+
+
+def _table(table: Table) -> dict[str, Any]:
+    heads = [settable(cut(column.name)) for column in table.columns]
+    rows = [[settable(cut(cell.text)) for cell in row] for row in table.rows]
+    widths = [
+        min(max(NARROWEST, *(len(row[i]) for row in [heads, *rows])), WIDEST)
+        for i in range(len(heads))
+    ]
+    return {
+        "caption": settable(table.caption),
+        "columns": heads,
+        "numeric": [column.numeric for column in table.columns],
+        "rows": rows,
+        "widths": widths,
+    }
