@@ -42,7 +42,7 @@ PREAMBLE = r"""\documentclass[11pt,a4paper]{article}
 \setlength{\parskip}{0.55em plus 0.1em}
 \setlength{\tabcolsep}{4pt}
 \setlength{\LTleft}{0pt}
-\setlength{\emergencystretch}{6em}
+\AtBeginDocument{\raggedright}
 \makeatletter
 % A picture keeps its size where it fits.
 \newcommand{\picture@width}{\ifdim\Gin@nat@width>\linewidth\linewidth\else\Gin@nat@width\fi}
@@ -112,7 +112,7 @@ LETTERS = frozenset(
 PLAIN_FOLDER = re.compile(r"[\w./ ()+,@=-]+")
 
 LONG_TABLE = 25
-"""Rows past which a table goes on over pages, with its head on each."""
+"""Lines past which a table goes on over pages, with its head on each."""
 
 NARROWEST, WIDEST, LINE = 5, 34, 90
 """Characters that a column is measured by, at least and at most, and those of a line."""
@@ -263,7 +263,8 @@ def _banner(content: str) -> str:
 def _points(items: Sequence[str]) -> str:
     # A list without items is an error to LaTeX.
     listed = "".join(f"\\item {{}}{text(item)}\n" for item in items)
-    return f"\\begin{{itemize}}\n{listed}\\end{{itemize}}" if items else ""
+    close = r"\setlength{\itemsep}{0.2em}\setlength{\parskip}{0pt}"
+    return f"\\begin{{itemize}}{close}\n{listed}\\end{{itemize}}" if items else ""
 
 
 def _table(table: Table) -> Iterator[str]:
@@ -275,7 +276,8 @@ def _table(table: Table) -> Iterator[str]:
     caption = text(table.caption)
     body = "\n".join(rf"{' & '.join(map(text, row))} \\" for row in rows)
     yield "{\\small\n"
-    if len(rows) > LONG_TABLE:
+    lines = sum(1 + max(map(len, row)) // WIDEST for row in rows)
+    if lines > LONG_TABLE:
         yield f"\\begin{{longtable}}{{@{{}}{columns}@{{}}}}\n\\caption{{{caption}}}\\\\\n"
         yield f"\\toprule\n{head}\n\\midrule\n\\endfirsthead\n"
         yield f"\\toprule\n{head}\n\\midrule\n\\endhead\n\\bottomrule\n\\endlastfoot\n"

@@ -63,10 +63,6 @@ def render(document: Document) -> bytes:
     UsageError
         Typst is not installed.
     """
-    return _compiled(document, "pdf")
-
-
-def _compiled(document: Document, kind: Any) -> Any:
     try:
         import typst  # noqa: PLC0415 - an optional dependency
     except ModuleNotFoundError as error:
@@ -78,7 +74,7 @@ def _compiled(document: Document, kind: Any) -> Any:
     template = resources.files("effbayes.report").joinpath("templates", "report.typ")
     return typst.compile(
         template.read_bytes(),
-        format=kind,
+        format="pdf",
         ignore_system_fonts=True,
         sys_inputs={"document": json.dumps(_data(document)), **drawn},
         timestamp=0,
