@@ -114,8 +114,11 @@ PLAIN_FOLDER = re.compile(r"[\w./ ()+,@=-]+")
 LONG_TABLE = 25
 """Lines past which a table goes on over pages, with its head on each."""
 
-NARROWEST, WIDEST, LINE = 5, 34, 90
+NARROWEST, WIDEST, LINE = 5, 34, 94
 """Characters that a column is measured by, at least and at most, and those of a line."""
+
+MARGIN = 5
+"""Characters for the space between columns, and for letters wider than others."""
 
 TITLE = 200
 
@@ -240,7 +243,7 @@ def _block(block: Block, folder: str) -> str:
             lines = visible(block.text).expandtabs(4).splitlines()
             set_lines = "\\par\n".join(_code(line) for line in lines)
             face = r"\small\ttfamily\raggedright\setlength{\parskip}{0pt}"
-            said = f"{{{face}\n{set_lines}\\par}}"
+            said = f"\\smallskip\n{{{face}\n{set_lines}\\par}}"
     return said
 
 
@@ -292,7 +295,7 @@ def _table(table: Table) -> Iterator[str]:
 def _columns(rows: list[list[str]], sides: list[str]) -> Iterator[str]:
     """Columns that share a line by what they hold; their cells are broken, never too wide."""
     widest = [max(NARROWEST, *(len(row[i]) for row in rows)) for i in range(len(sides))]
-    lengths = [min(length, WIDEST) + 2 for length in widest]
+    lengths = [min(length, WIDEST) + MARGIN for length in widest]
     for length, side in zip(lengths, sides, strict=True):
         share = length / max(sum(lengths), LINE)
         width = rf"\dimexpr {share:.4f}\linewidth-2\tabcolsep\relax"
