@@ -63,13 +63,15 @@ def visible(text: str) -> str:
 def one_line(text: str) -> str:
     r"""Text in which nothing is hidden, as one line with single blanks.
 
+    Letters and their accents are composed: fonts have the whole, and often not the parts.
+
     Examples
     --------
     >>> one_line(" a\n\n  b\x00 ")
     'a b(U+0000)'
     """
     # The separators \x1c to \x1f are blanks to Python, and hidden to a reader: named first.
-    return BLANKS.sub(" ", visible(text)).strip()
+    return BLANKS.sub(" ", visible(unicodedata.normalize("NFC", text))).strip()
 
 
 def cut(text: str) -> str:

@@ -38,7 +38,7 @@ UNSET = re.compile(
 )
 """Characters that are not in the fonts that come with Typst, or not for sure."""
 
-NARROWEST, WIDEST = 5, 34
+NARROWEST, WIDEST = 5, 48
 """Characters that the width of a column is measured by, at least and at most."""
 
 TITLE, FOOT = 200, 80
