@@ -77,7 +77,6 @@ def render(document: Document) -> bytes:
         format="pdf",
         ignore_system_fonts=True,
         sys_inputs={"document": json.dumps(_data(document)), **drawn},
-        timestamp=0,
     )
 
 
