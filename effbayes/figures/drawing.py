@@ -14,6 +14,7 @@ import numpy as np
 from effbayes.dataset.series import Series
 from effbayes.errors import UsageError
 from effbayes.figures.labels import LONGEST_LABEL, label_rows
+from effbayes.figures.palette import BLUE, GRAY, INK, ORANGE
 from effbayes.figures.panels import (
     Level,
     Panel,
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 PANELS = ("both", "value", "efficiency")
 FORMATS = ("svg", "png", "pdf")
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart.
-BLUE, ORANGE, GRAY, INK = "#0072B2", "#D55E00", "#8C8C8C", "#222222"
 LONGEST_TITLE, LONGEST_UNIT = 180, 60
 
 # Fonts asked after the first for what it lacks; only those that are installed are named.
@@ -44,7 +43,13 @@ FALLBACK_FONTS = (
 
 
 def trend(
-    series: Series, level: Level, *, panels: str = "both", about: str = "", verdict: str = "ok"
+    series: Series,
+    level: Level,
+    *,
+    panels: str = "both",
+    about: str = "",
+    verdict: str = "ok",
+    words: bool = True,
 ) -> Figure:
     """The trend with its band over the table: values on a log axis, efficiency on a linear one.
 
@@ -61,6 +66,8 @@ def trend(
         What the band is of, for the caption: "loglinear model, default prior".
     verdict
         Anything but "ok" is said in the picture.
+    words
+        Whether title and caption are in the picture; a report sets them as text.
 
     Returns
     -------
@@ -82,7 +89,7 @@ def trend(
     chosen = {"value": value, "efficiency": efficiency_panel(series, value, first)}
     if panels != "both":
         chosen = {panels: chosen[panels]}
-    with _style():
+    with style():
         figure = Figure(figsize=(8.6 if len(chosen) == 2 else 6.0, 4.2), layout="constrained")
         FigureCanvasAgg(figure)
         figure.set_layout_engine("constrained", wspace=0.06)
@@ -96,7 +103,9 @@ def trend(
             if name == "value":
                 label = shown(series.unit, LONGEST_UNIT) or "value"
             _scale(axes, panel, label)
-        _words(figure, series, about, verdict, cut=cut)
+        _legend(figure.axes[0], series, verdict)
+        if words:
+            _words(figure, series, about, cut=cut)
         figure.draw_without_rendering()  # the layout, without which nothing can be measured
         for axes, (name, panel) in zip(figure.axes, chosen.items(), strict=True):
             label_rows(axes, panel, series, factors=name == "efficiency")
@@ -120,13 +129,13 @@ def render(figure: Figure, kind: str) -> bytes:
         raise UsageError(f"a picture is one of {', '.join(FORMATS)}, not {kind!r}")
     dates = {"svg": {"Date": None}, "png": {}, "pdf": {"CreationDate": None}}
     buffer = io.BytesIO()
-    with _style():
+    with style():
         figure.savefig(buffer, format=kind, metadata=dates[kind], dpi=200)
     return buffer.getvalue()
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
     """Fonts and sizes, whatever the user's own settings are."""
     import matplotlib as mpl  # noqa: PLC0415 - slow to import
     from matplotlib import font_manager  # noqa: PLC0415
@@ -239,8 +248,8 @@ def _scale(axes: Axes, panel: Panel, label: str) -> None:
     if panel.linear or high - low < 0.7:
         axes.yaxis.set_major_locator(ticker.MaxNLocator(6))
     else:
-        axes.yaxis.set_major_locator(ticker.FixedLocator(_log_ticks(low, high)))
-    axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda x, _: _tick(x)))
+        axes.yaxis.set_major_locator(ticker.FixedLocator(log_ticks(low, high)))
+    axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda x, _: tick(x)))
     axes.yaxis.set_minor_locator(ticker.NullLocator())
     by_date: Any = calendar.AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(by_date)
@@ -256,16 +265,26 @@ def _scale(axes: Axes, panel: Panel, label: str) -> None:
     axes.tick_params(length=3, width=0.7, color="#444444")
 
 
-def _log_ticks(low: float, high: float) -> list[float]:
-    """One, two and five times powers of ten, or of a long axis some powers alone."""
+def log_ticks(low: float, high: float, margin: float = 0.0) -> list[float]:
+    """One, two and five times powers of ten, or of a long axis some powers alone.
+
+    Parameters
+    ----------
+    low, high
+        Powers of ten that the axis ends at.
+    margin
+        Powers of ten by which ticks go on beyond both ends.
+    """
     step = max(int(np.ceil((high - low) / 7.0)), 1)
-    powers = [n for n in range(int(np.floor(low)), int(np.ceil(high)) + 1) if n % step == 0]
     heads = (1, 2, 5) if high - low < 3.0 else (1,)
+    low, high = low - margin, high + margin
+    powers = [n for n in range(int(np.floor(low)), int(np.ceil(high)) + 1) if n % step == 0]
     inside = [(n, head) for n in powers for head in heads if low <= n + np.log10(head) <= high]
     return [float(f"{head}e{n}") for n, head in inside]
 
 
-def _tick(value: float) -> str:
+def tick(value: float) -> str:
+    """A value at its tick."""
     if value == 0.0 or 1e-3 <= abs(value) < 1e6:
         return f"{value:,.10g}"
     mantissa, exponent = f"{value:.3e}".split("e")
@@ -273,12 +292,8 @@ def _tick(value: float) -> str:
     return rf"${head}10^{{{int(exponent)}}}$"
 
 
-def _words(figure: Figure, series: Series, about: str, verdict: str, *, cut: bool) -> None:
-    """Title, legend and caption."""
-    width = int(11.0 * figure.get_figwidth())
-    title = textwrap.fill(shown(series.title or series.id, LONGEST_TITLE), width)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, parse_math=False)
-    first = figure.axes[0]
+def _legend(first: Axes, series: Series, verdict: str) -> None:
+    """What is what, and whether any of it can be relied on."""
     falls = series.direction == "falling" and first.get_yscale() == "log"
     first.legend(
         *first.get_legend_handles_labels(),
@@ -288,6 +303,16 @@ def _words(figure: Figure, series: Series, about: str, verdict: str, *, cut: boo
         handlelength=1.6,
         labelspacing=0.35,
     )
+    if verdict != "ok":
+        warned = "The sampler did not converge: this band cannot be relied on."
+        first.set_title(warned, color=ORANGE, loc="left", fontsize=8.5, fontweight="bold")
+
+
+def _words(figure: Figure, series: Series, about: str, *, cut: bool) -> None:
+    """Title and caption."""
+    width = int(11.0 * figure.get_figwidth())
+    title = textwrap.fill(shown(series.title or series.id, LONGEST_TITLE), width)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, parse_math=False)
     caption = (
         "Bands hold the trend with 50 % and 95 % posterior probability; new systems scatter more "
         f"widely. {series.n_obs} of {series.n_table} rows are used."
@@ -303,6 +328,3 @@ def _words(figure: Figure, series: Series, about: str, verdict: str, *, cut: boo
         caption += " The 95 % band goes on beyond the axis."
     text = textwrap.fill(caption, int(1.55 * width))
     figure.supxlabel(text, x=0.01, ha="left", fontsize=7.5, color="#555555", parse_math=False)
-    if verdict != "ok":
-        warned = "The sampler did not converge: this band cannot be relied on."
-        first.set_title(warned, color=ORANGE, loc="left", fontsize=8.5, fontweight="bold")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from effbayes.figures.drawing import BLUE, GRAY, INK, LONGEST_TITLE, ORANGE
+from effbayes.figures.drawing import LONGEST_TITLE
+from effbayes.figures.palette import BLUE, GRAY, GREEN, INK, ORANGE, PINK
 from effbayes.figures.panels import shown
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ Counts = NDArray[np.int64]
 
 COLUMNS = 3
 LONGEST = 30.0
-KIND_COLORS = {"prior": BLUE, "noise": "#009E73", "rows": ORANGE, "model": "#CC79A7"}
+KIND_COLORS = {"prior": BLUE, "noise": GREEN, "rows": ORANGE, "model": PINK}
 
 
 class Bar(NamedTuple):

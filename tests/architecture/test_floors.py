@@ -38,6 +38,7 @@ def test_every_module_has_a_floor(tables, modules):
         ("cluster", "import Dask"),
         ("terminal", "import Typer or Rich"),
         ("plots", "import a plotting library"),
+        ("templates", "fill in templates"),
     ],
 )
 def test_who_may_import_what_is_the_same_on_the_page(tables, contracts, contract, permission):

@@ -15,6 +15,7 @@ USES = {
     "import Dask": ["dask", "distributed"],
     "import Typer or Rich": ["typer", "rich"],
     "import a plotting library": ["matplotlib", "arviz_plots", "bokeh", "plotly"],
+    "fill in templates": ["jinja2", "latex2mathml", "markupsafe"],
     "turn a seed into a key": ["jax.random.key", "jax.random.PRNGKey"],
     "change settings of JAX": [
         "*.enable_x64",

@@ -111,10 +111,8 @@ def test_a_run_that_did_not_converge_says_so_in_the_picture(quick, tmp_path, mon
     from effbayes.figures import drawing
 
     said = []
-    original = drawing._words
-    monkeypatch.setattr(
-        drawing, "_words", lambda *a, **k: (said.append(a[3]), original(*a, **k))[1]
-    )
+    original = drawing._legend
+    monkeypatch.setattr(drawing, "_legend", lambda *a: (said.append(a[2]), original(*a))[1])
     path = tmp_path / "a.png"
     assert run("plot", quick[0], "--out", path).code == NOT_CONVERGED
     assert path.is_file()

@@ -16,7 +16,7 @@ from matplotlib.text import Annotation, Text
 
 import effbayes as eb
 from effbayes import figures
-from effbayes.figures.drawing import BLUE, GRAY
+from effbayes.figures.palette import BLUE, GRAY
 
 from .conftest import make_series
 

@@ -1,0 +1,24 @@
+"""What a page needs to show models of Bokeh without a network: its script, and models as data."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bokeh.models import LayoutDOM
+
+
+@cache
+def script() -> str:
+    """The part of BokehJS that draws plots and their tools, as its wheel has it."""
+    from bokeh.resources import Resources  # noqa: PLC0415 - slow to import
+
+    return "\n".join(Resources(mode="inline", components=["bokeh"], log_level="warn").js_raw)
+
+
+def as_data(model: LayoutDOM) -> dict[str, Any]:
+    """A model as JSON-ready data for ``Bokeh.embed.embed_item``."""
+    from bokeh.embed import json_item  # noqa: PLC0415 - slow to import
+
+    return dict(json_item(model))

@@ -1,0 +1,1 @@
+"""The report that people send on: one document, rendered in every format."""
