@@ -29,7 +29,7 @@ NOT_DRAWN = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<metadata>.*?</me
 SIZE = re.compile(r'(<svg[^>]*?) width="[^"]*"( height="[^"]*")?([^>]*?)>', re.DOTALL)
 HEIGHT = re.compile(r'(<svg[^>]*?) height="[^"]*"')
 NAME = re.compile(r'(\bid="|xlink:href="#|url\(#)')
-OUTLINE = re.compile(r'(?<= d=")[^"]*(?=")')
+OUTLINE = re.compile(r'(?<= d=")[^"]*(?=")|(?<= [xy]=")[^"]*(?=")')
 DECIMALS = re.compile(r"(\.\d\d)\d+")
 BLANKS = re.compile(r"\s*\n\s*")
 

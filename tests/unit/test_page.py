@@ -29,6 +29,8 @@ from effbayes.report.document import (
 from effbayes.report.inline_svg import COLORS, inlined
 from effbayes.report.page import LONG, linked, render
 
+from .conftest import make_series
+
 VOID = {"meta", "br", "img", "link", "input", "hr", "base", "source", "col", "wbr"}
 
 
@@ -92,6 +94,22 @@ def test_a_page_of_many_series_is_less_than_three_megabytes(alexnet_fit):
     whole = document(alexnet_fit, several_fits)
     assert len(whole.pictures()) == 9
     assert len(render(whole).encode()) < 3_000_000
+
+
+def test_a_page_of_five_hundred_rows_is_less_than_three_megabytes():
+    n = 500
+    rng = np.random.default_rng(0)
+    dates = np.datetime64("2012-01-01") + np.sort(rng.integers(0, 3000, n)).astype("timedelta64[D]")
+    value = 2.0 ** (rng.standard_normal(n) - np.arange(n) / 80.0)
+    series = make_series(
+        dates,
+        value,
+        frontier=value <= np.minimum.accumulate(value),
+        label=tuple(f"A system with quite a long name {i}" for i in range(n)),
+        source=tuple(f"https://example.org/an/address/of/some/source/{i}" for i in range(n)),
+    )
+    fit = eb.sample(series, seed=0, warmup=200, draws=250)
+    assert len(render(document(fit)).encode()) < 3_000_000
 
 
 def test_it_is_well_formed_and_every_name_is_there_once(seen):
