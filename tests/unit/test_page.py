@@ -324,6 +324,18 @@ def test_pictures_have_the_colours_of_the_page_and_names_of_their_own():
     )
 
 
+def test_marks_that_look_alike_say_so_once():
+    use = '<use xlink:href="#m" x="1.23456" y="2" style="fill: {}"/>\n'
+    alike = f"<svg><g>\n{use.format('red') * 2}</g></svg>"
+    assert inlined(alike, "p") == (
+        '<svg><g style="fill: red">\n'
+        + '<use xlink:href="#p-m" x="1.23" y="2"/>\n' * 2
+        + "</g></svg>"
+    )
+    unlike = f"<svg><g>\n{use.format('red')}{use.format('blue')}</g></svg>"
+    assert inlined(unlike, "p").count("style=") == 2
+
+
 def test_the_page_has_a_colour_for_every_name_in_light_dark_and_print(page):
     style = page[page.index("<style>") : page.index("</style>")]
     for name in COLORS.values():
