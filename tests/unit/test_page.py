@@ -232,6 +232,12 @@ def test_the_numbers_are_the_json_of_the_command(alexnet_fit, seen):
     assert json.loads("".join(found)) == json.loads(json.dumps(alexnet_fit.summary()))
 
 
+def test_two_of_the_same_name_are_refused():
+    table = Table("t", "", (Column("c"),), ())
+    with pytest.raises(ValueError, match="given twice: t, t"):
+        render(small(table, table))
+
+
 def test_addresses_become_links_and_nothing_else_does():
     assert linked("see https://a.org/b?c=1&d=2, or") == (
         'see <a href="https://a.org/b?c=1&amp;d=2" rel="noopener noreferrer nofollow">'
