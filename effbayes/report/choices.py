@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from effbayes import wording
-from effbayes.errors import UsageError
 from effbayes.report import pictures
 from effbayes.report.document import Block, Cell, Column, Paragraph, Section, Table
 from effbayes.report.tables import columns, number
@@ -74,11 +73,9 @@ def compared(comparison: Comparison, ci: float, kind: IntervalKind) -> list[Bloc
 
 
 def _power_scaling(fit: Analysis) -> list[Block]:
-    try:
-        found = fit.power_scaling()
-    except UsageError:
-        # A flat prior has no power to be scaled by.
-        return [Paragraph("The prior of this run is flat and cannot be scaled.")]
+    if fit.settings["prior"] == "reference":
+        return [Paragraph("The prior of this run is flat: raised to a power it stays what it is.")]
+    found = fit.power_scaling()
     rows = tuple(
         (
             Cell(name),
