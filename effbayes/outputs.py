@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -83,6 +84,67 @@ def _exists(path: Path) -> str:
 
 def _umask(path: Path) -> None:
     """Give a temporary file, made private, the permissions of an ordinary new one."""
+    path.chmod(0o666 & ~_mask())
+
+
+def _mask() -> int:
     mask = os.umask(0)
     os.umask(mask)
-    path.chmod(0o666 & ~mask)
+    return mask
+
+
+def write_folder(path: str | Path, files: Mapping[str, bytes], *, force: bool = False) -> None:
+    """Write some files into a folder: all of them or, where the folder is new, none.
+
+    Parameters
+    ----------
+    path
+        The folder; the one that it is in must exist.
+    files
+        By name.
+    force
+        Replace files in a folder that is there; others in it stay.
+
+    Raises
+    ------
+    RunFileError
+        The folder exists and `force` is False, or it cannot be written.
+    """
+    path = Path(path)
+    require_free_folder(path, force=force)
+    temporary: Path | None = None
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=".effbayes.", dir=path.parent))
+        for name, content in files.items():
+            (temporary / name).write_bytes(content)
+            _umask(temporary / name)
+        temporary.chmod(0o777 & ~_mask())
+        if path.is_dir():
+            for name in files:
+                (temporary / name).replace(path / name)
+        else:
+            temporary.rename(path)
+    except OSError as error:
+        raise RunFileError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def require_free_folder(path: str | Path, *, force: bool = False) -> None:
+    """Refuse a place where a folder cannot be written, before the work is done.
+
+    Raises
+    ------
+    RunFileError
+        Something is there already (with `force`: something that is no folder), or the folder that
+        it is in does not exist or cannot be written to.
+    """
+    path = Path(path)
+    if os.path.lexists(path) and not (force and path.is_dir()):
+        raise RunFileError(_exists(path))
+    inside = path if path.is_dir() else path.parent
+    if not inside.is_dir():
+        raise RunFileError(f"the folder {inside} does not exist")
+    if not os.access(inside, os.W_OK):
+        raise RunFileError(f"the folder {inside} cannot be written to")

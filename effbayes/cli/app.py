@@ -15,6 +15,7 @@ from effbayes.cli import (
     plotting,
     quantities,
     replicating,
+    reporting,
     reproducing,
     runs,
     sampling,
@@ -73,6 +74,7 @@ app.command("bootstrap")(replicating.bootstrap)
 app.command("sensitivity")(replicating.sensitivity)
 app.command("validate")(tables.validate)
 app.command("plot")(plotting.plot)
+app.command("report")(reporting.report)
 app.command("reproduce")(reproducing.reproduce)
 app.command("doctor")(doctor.doctor)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from effbayes.cli import kept, layout, options, output, render
+from effbayes import wording
+from effbayes.cli import kept, layout, options, output
 from effbayes.cli.progress import Reporter
 from effbayes.cli.sampling import NOT_CONVERGED, keep_compiled
 from effbayes.cli.sources import Source
@@ -80,7 +81,7 @@ def compare(
             fits = _fit(_one(source), models, reporter, **settings)
         from effbayes.comparison import compare as compared
 
-        comparison = compared(fits, platform=platform, progress=_told(reporter))
+        comparison = compared(fits, platform=platform, progress=told(reporter))
     document = comparison.summary(*chosen)
     if json:
         output.write_json(document)
@@ -130,7 +131,7 @@ def _fit(series: Series, models: str, reporter: Reporter, **settings: Any) -> li
     return fits
 
 
-def _told(reporter: Reporter) -> Callable[[str, int, int], None]:
+def told(reporter: Reporter) -> Callable[[str, int, int], None]:
     """One bar for the refits of each model."""
     bars: dict[str, Any] = {}
 
@@ -157,17 +158,17 @@ def _show(document: Mapping[str, Any]) -> None:
             layout.table(console, heads, [_cells(row) for row in weighed])
         apart = [row for row in document["models"] if "apart" in row]
         for row in apart:
-            time = render.doubling_time(row["doubling_time_months"], "months")
+            time = wording.doubling_time(row["doubling_time_months"], "months")
             layout.line(console, f"{row['name']}: {time}. Not weighed: {row['apart']}.")
         averaged = document["averaged"]
         if averaged is not None:
-            time = render.doubling_time(averaged["doubling_time_months"], "months")
+            time = wording.doubling_time(averaged["doubling_time_months"], "months")
             layout.line(console, f"averaged over the models weighed: {time}", style="bold")
             factor = averaged["efficiency_factor"]
             layout.line(
                 console,
                 f"factor from {factor['from']} to {factor['to']}, averaged: "
-                f"{render.estimate(factor)}",
+                f"{wording.estimate(factor)}",
             )
         layout.line(console, document["sentence"])
         failed = [row["name"] for row in document["models"] if row["verdict"] != "ok"]
@@ -180,7 +181,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
     psis = row.get("psis_elpd")
     return [
         row["name"],
-        render.doubling_time(row["doubling_time_months"]),
+        wording.doubling_time(row["doubling_time_months"]),
         f"{row['elpd']:.2f}",
         f"{row['elpd_difference']:.2f} ({row['elpd_difference_se']:.2f})",
         f"{row['weight']:.2f}",

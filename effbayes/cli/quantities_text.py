@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from effbayes.cli import layout
-from effbayes.cli.render import doubling_time, estimate
+from effbayes.wording import doubling_time, estimate
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,44 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from effbayes.cli import layout
+from effbayes.wording import doubling_time, estimate, number, probability
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from effbayes.diagnostics import Diagnostics
     from effbayes.errors import DataError
-
-
-def number(value: float | None) -> str:
-    """Three significant digits; a dash where there is none."""
-    if value is None:
-        return "-"
-    if value == 0.0 or 1e-3 <= abs(value) < 1e5:
-        digits = f"{value:#.3g}"
-        return digits.rstrip(".") if "e" not in digits else f"{value:.0f}"
-    return f"{value:.2e}"
-
-
-def estimate(value: Mapping[str, Any], unit: str = "") -> str:
-    """``15.7 months (12.9 to 21.1)``; what does not exist is a dash, with the reason after it."""
-    note = value.get("note")
-    if value["median"] is None and value["low"] is None:
-        return str(note or "-")
-    after = f" {unit}" if unit else ""
-    ends = f"{number(value['low'])} to {number(value['high'])}"
-    because = f"; {note}" if note else ""
-    return (
-        f"{number(value['median'])}{after if value['median'] is not None else ''} ({ends}{because})"
-    )
-
-
-def doubling_time(value: Mapping[str, Any], unit: str = "") -> str:
-    """As `estimate`; an upper end past which there may be no progress is said in words."""
-    if value["high"] is not None or value["low"] is None:
-        return estimate(value, unit)
-    after = f" {unit}" if unit else ""
-    middle = "" if value["median"] is None else f"{number(value['median'])}{after}; "
-    return f"{middle}longer than {number(value['low'])}{after}, or no progress"
 
 
 def document(found: Mapping[str, Any]) -> None:
@@ -87,7 +56,7 @@ def _one(console: Console, summary: Mapping[str, Any]) -> None:
             "P(progress)",
             "assumed by this prior"
             if summary["prior"] == "default"
-            else _probability(summary["prob_progress"]),
+            else probability(summary["prob_progress"]),
         ),
     ]
     rows += _of_the_model(summary)
@@ -98,7 +67,7 @@ def _one(console: Console, summary: Mapping[str, Any]) -> None:
             reference["name"],
             number(reference["doubling_time_months"]),
             number(reference["factor"]),
-            _probability(reference["prob_faster"]),
+            probability(reference["prob_faster"]),
         )
         for reference in summary["references"]
     ]
@@ -119,7 +88,7 @@ def _of_the_model(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
                 doubling_time(change["doubling_time_before_months"], "months"),
             ),
             ("doubling time after", doubling_time(change["doubling_time_after_months"], "months")),
-            ("P(faster after the change)", _probability(change["prob_faster_after"])),
+            ("P(faster after the change)", probability(change["prob_faster_after"])),
         ]
         if "rate_ratio" in change:
             rows.append(("rate after / rate before", estimate(change["rate_ratio"])))
@@ -184,7 +153,7 @@ def _several(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
                 f"{summary['n_obs']} of {summary['n_table']}",
                 doubling_time(summary["doubling_time_months"]),
                 estimate(summary["efficiency_factor"]["trend"]),
-                _probability(moore["prob_faster"]),
+                probability(moore["prob_faster"]),
                 summary["diagnostics"]["verdict"],
             )
         )
@@ -315,9 +284,3 @@ def _made_by(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
         f"seed {sampler['seed']}; data {digests}",
         style="dim",
     )
-
-
-def _probability(value: float) -> str:
-    if not 0.0005 <= value < 0.9995:
-        return "< 0.001" if value < 0.5 else "> 0.999"
-    return f"{value:.3f}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from effbayes.cli import layout, render
+from effbayes import wording
+from effbayes.cli import layout
 
 
 def _title(document: Mapping[str, Any]) -> str:
@@ -58,7 +59,7 @@ def bootstrap(document: Mapping[str, Any]) -> None:
         heads = ["", f"doubling time, months ({percent})"]
         times = document["doubling_time_months"]
         layout.table(
-            console, heads, [[name, render.doubling_time(each)] for name, each in times.items()]
+            console, heads, [[name, wording.doubling_time(each)] for name, each in times.items()]
         )
         layout.line(
             console,
@@ -78,7 +79,7 @@ def sensitivity(document: Mapping[str, Any]) -> None:
         rows = [
             [
                 row["choice"],
-                render.doubling_time(row["doubling_time_months"]),
+                wording.doubling_time(row["doubling_time_months"]),
                 "" if row["change"] is None else f"{100 * (row['change'] - 1):+.1f} %",
                 "" if row["verdict"] == "ok" else row["verdict"],
             ]

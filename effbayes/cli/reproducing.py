@@ -11,9 +11,9 @@ import typer
 
 from effbayes.cli import layout, options, output
 from effbayes.cli.progress import Reporter
-from effbayes.cli.render import doubling_time, estimate, number
 from effbayes.cli.sampling import NOT_CONVERGED, keep_compiled
 from effbayes.errors import UsageError
+from effbayes.wording import doubling_time, estimate, number
 
 MOST_LISTED = 6
 """Rows of one correction that are listed one by one; more are counted."""

@@ -67,7 +67,22 @@ def draw(views: Mapping[str, Sheet]) -> LayoutDOM:
     if len(drawn) == 1:
         return next(iter(drawn.values()))
     panels = [TabPanel(child=child, title=title) for title, child in drawn.items()]
-    return Tabs(tabs=panels, sizing_mode="stretch_width")
+    tabs = Tabs(tabs=panels, sizing_mode="stretch_width")
+    _share_data(tabs)
+    return tabs
+
+
+def _share_data(tabs: LayoutDOM) -> None:
+    """Let equal columns of several views be one: a page is half as long."""
+    from bokeh.models.renderers import GlyphRenderer  # noqa: PLC0415 - slow to import
+
+    known: dict[Any, Any] = {}
+    renderers: Any = tabs.select({"type": GlyphRenderer})
+    for renderer in renderers:
+        data = renderer.data_source.data
+        columns = ((name, np.asarray(data[name])) for name in sorted(data))
+        content = tuple((name, str(values.dtype), values.tobytes()) for name, values in columns)
+        renderer.data_source = known.setdefault(content, renderer.data_source)
 
 
 def _sheet(sheet: Sheet) -> LayoutDOM:
@@ -164,11 +179,16 @@ def _ends(axis: Axis) -> tuple[Any, Any]:
 
 
 def _numbers(values: Numbers) -> Numbers:
-    """Numbers as Bokeh counts them: dates in milliseconds, whatever their unit."""
+    """Numbers as Bokeh counts them: dates in milliseconds; others in single precision if they can.
+
+    A figure shows fewer digits than that, and the page is shorter.
+    """
     values = np.asarray(values)
     if values.dtype.kind == "M":
         return values.astype("datetime64[ms]").astype(np.float64)
-    return values.astype(np.float64)
+    sizes = np.abs(values.astype(np.float64))
+    single = np.all((sizes == 0.0) | ((sizes > 1e-30) & (sizes < 1e30)))
+    return values.astype(np.float32 if single else np.float64)
 
 
 def _dress(side: Any, axis: Axis) -> None:

@@ -23,8 +23,10 @@ WIDE, NARROW = 0.16, 0.34
 """Opacity of the bands that hold 95 % and 50 %."""
 
 LONGEST_HOVER = 240
-MOST_BARS = 200
-"""Rows past which bars of bounds would cover the trend."""
+MANY_ROWS = 200
+"""Rows past which bars would cover the trend, and a mark no longer says its source."""
+
+LONGEST_OF_MANY = 32
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,7 @@ def rows(panel: Panel, series: Series) -> list[Layer]:
         members = (series.used == kind.used) & (series.frontier == kind.record)
         color = BLUE if kind.record else GRAY
         at = np.flatnonzero(members)
-        if 0 < len(at) <= MOST_BARS:
+        if 0 < len(at) <= MANY_ROWS:
             low, high = plain(panel, panel.low[at]), plain(panel, panel.high[at])
             days = panel.row_date[at].astype("datetime64[s]")
             found.append(Bars(days, low, days, high, color, 1.1))
@@ -248,12 +250,14 @@ def about_row(series: Series, row: int) -> tuple[tuple[str, str], ...]:
         np.isfinite(high)
     )
     value = number(series.value[row]) if np.isfinite(series.value[row]) else " and ".join(bounds)
+    longest = LONGEST_OF_MANY if series.n_table > MANY_ROWS else LONGEST_HOVER
     said = [
-        ("label", shown(series.label[row], LONGEST_HOVER) or f"row {row + 1}"),
+        ("label", shown(series.label[row], longest) or f"row {row + 1}"),
         ("date", str(series.date[row])),
         ("value", f"{value} {unit}".strip()),
-        ("source", shown(series.source[row], LONGEST_HOVER) or "not stated"),
     ]
+    if series.n_table <= MANY_ROWS:
+        said.append(("source", shown(series.source[row], longest) or "not stated"))
     return tuple(said)
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 Unit = Literal["months", "years"]
 IN_MONTHS: dict[Unit, float] = {"months": 1.0, "years": 12.0}
-POINTS = 256
+POINTS = 180
 LONGEST_TIMES = 4.0
 """Times the median up to which a density of doubling times is drawn."""
 

@@ -17,8 +17,8 @@ from effbayes.figures.charts import (
     Sheet,
     warning_of,
 )
-from effbayes.figures.densities import density as kernel_density
 from effbayes.figures.densities import (
+    coarse,
     rank_band,
     relative_ranks,
     smallest_bfmi,
@@ -35,6 +35,9 @@ FEWEST = 20
 MOST = 200
 """Draws of a chain past which a curve has no more to show."""
 
+SHOWN = 100
+"""Points of a curve."""
+
 
 def ranks(fit: Analysis) -> Sheet:
     """How far each chain's ranks are from uniform, with the band that holds all of them together.
@@ -47,7 +50,8 @@ def ranks(fit: Analysis) -> Sheet:
     factor = max(*(thinning(each) for each in drawn.values()), number // MOST, 1)
     factor = max(min(factor, number // FEWEST), 1)
     kept = -(-number // factor)
-    x, low, high = rank_band(kept, chains)
+    # Every other share is as much as a figure shows.
+    x, low, high = (each[:: max(kept // SHOWN, 1)] for each in rank_band(kept, chains))
     reach = 1.6 * float(max((high - x).max(), (x - low).max()))
     charts = []
     for name in names:
@@ -72,7 +76,7 @@ def energy(fit: Analysis) -> Sheet:
     ):
         if np.ptp(values) == 0.0:
             continue
-        x, density = kernel_density(values)
+        x, density = coarse(values)
         layers += [Band(x, 0.0 * x, density, color, 0.2), Line(x, density, color, name)]
         top = max(top, float(density.max()))
         ends = [min(ends[0], float(x.min())), max(ends[1], float(x.max()))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -9,11 +10,14 @@ import numpy as np
 
 from effbayes.errors import UsageError
 from effbayes.figures.charts import (
+    MANY_ROWS,
+    NARROW,
     WIDE,
     Axis,
     Band,
     Bars,
     Chart,
+    Layer,
     Numbers,
     Points,
     Rule,
@@ -128,14 +132,26 @@ def predictive_check(fit: Analysis) -> Sheet:
     chart = Chart(
         x=Axis("date", "date", date_ends(dates)),
         y=Axis(unit_of(series), "log", (low, high)),
-        layers=(
-            Bars(dates, ends[0], dates, ends[4], GRAY, 1.6, 0.9, "95 % of new systems"),
-            Bars(dates, ends[1], dates, ends[3], GRAY, 5.0, 0.6, "50 % of new systems"),
-            *points,
-        ),
+        layers=(*_replicates(dates, ends), *points),
         low_legend=series.direction == "falling",
     )
     return Sheet((chart,), warning_of(fit))
+
+
+def _replicates(dates: Numbers, ends: Sequence[Numbers]) -> tuple[Layer, ...]:
+    """Intervals of new systems: a bar for each row, or bands where there are many."""
+    names = "95 % of new systems", "50 % of new systems"
+    if len(dates) <= MANY_ROWS:
+        return (
+            Bars(dates, ends[0], dates, ends[4], GRAY, 1.6, 0.9, names[0]),
+            Bars(dates, ends[1], dates, ends[3], GRAY, 5.0, 0.6, names[1]),
+        )
+    order = np.argsort(dates, kind="stable")
+    low, first, _, third, high = (each[order] for each in ends)
+    return (
+        Band(dates[order], low, high, GRAY, WIDE, names[0]),
+        Band(dates[order], first, third, GRAY, NARROW, names[1]),
+    )
 
 
 def unit_of(series: Series) -> str:

@@ -23,30 +23,20 @@ question: with sigma = 0 the likelihood is that of shifted exponentials, which i
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.scipy.special import logsumexp
 
 from effbayes.arrays import Position, RandomKey, Scalar
 from effbayes.dataset.series import Series
 from effbayes.errors import UsageError
-from effbayes.models.axes import combine
-from effbayes.models.contract import Data, Parameters, is_censored
-from effbayes.models.least_squares import Beside, least_squares
+from effbayes.models.contract import Data, Parameters
+from effbayes.models.frontier_space import FrontierSpace
 from effbayes.models.priors import TrendPriors
 from effbayes.models.propriety import require_proper
 from effbayes.models.trend_model import Positive, TrendModel
-from effbayes.models.trend_space import (
-    ALPHA,
-    RATE,
-    SIGMA,
-    TrendSpace,
-)
-from effbayes.trend import doubling_time_months
 from effbayes.types import Rows
 
 if TYPE_CHECKING:
@@ -54,12 +44,6 @@ if TYPE_CHECKING:
 
 ROWS: Rows | None = "all"
 """Which rows of a series the model uses by itself: it accounts for those behind the frontier."""
-
-RATIO = 3
-"""Place of the ratio of eta to sigma in a position."""
-
-NOWHERE = 1e6
-"""Scale of alpha in doublings where no row tells of the frontier."""
 
 
 @dataclass(frozen=True)
@@ -141,92 +125,6 @@ class Frontier(TrendModel):
 
     def _unwhiten(self, position: Position, data: Data) -> tuple[dict[str, Scalar], Scalar]:
         return FrontierSpace(self.priors).place(position, data)
-
-
-@dataclass(frozen=True)
-class FrontierSpace(TrendSpace):
-    r"""Coordinates in which a frontier has no cliff and no narrow ridge.
-
-    When sigma is small, the density rises towards the lowest rows like ``exp(n alpha / eta)`` and
-    ends there within sigma: no single scale of alpha fits both sides. Given the rest, alpha is
-    therefore measured from that edge, with a scale of its own on either side. And rows tell what
-    noise and excess are together, :math:`\sqrt{\sigma^2 + \eta^2}`, well, but hardly which of them
-    it is: that, and the ratio of the two, are coordinates in place of sigma and eta.
-    """
-
-    priors: Priors
-
-    def place(self, position: Position, data: Data) -> tuple[dict[str, Scalar], Scalar]:
-        """Parameters at a position, and the log Jacobian; as `unwhiten`."""
-        x, width = self._sigma_axis(position[SIGMA], data)
-        together = jax.nn.softplus(x)
-        log_ratio = position[RATIO] + jnp.log(self.priors.eta_scale / self.priors.sigma_scale)
-        log_share = -0.5 * jax.nn.softplus(2.0 * log_ratio)
-        sigma, eta = together * jnp.exp(log_share), together * jnp.exp(log_share + log_ratio)
-        log_jacobian = jax.nn.log_sigmoid(x) + jnp.log(width)
-        log_jacobian += jnp.log(together) + log_ratio + 2.0 * log_share
-        # What the rows tell about a slope: one over the variance, or more with a sharp edge.
-        sharp = (sigma + eta / (1.0 + jnp.sum(data.mask))) / (sigma + eta)
-        fit = least_squares(sigma, data, Beside(eta**2 * sharp))
-        values: dict[str, Scalar] = {"sigma": sigma, "eta": eta}
-        if self.priors.kind == "default":
-            rate, log_slope = self.positive_rate(position[RATE], fit)
-            values["rate"], values["doubling_time"] = rate, doubling_time_months(rate)
-            log_jacobian += log_slope + jnp.log(values["doubling_time"] / rate)
-        else:
-            centre, scale = combine(fit.rate, fit.rate_precision, 0.0, self.priors.rate_sd**-2)
-            values["rate"] = centre + scale * position[RATE]
-            log_jacobian += jnp.log(scale)
-        z = -data.slope_sign * position[ALPHA]
-        edge = soft_edge(values["rate"], sigma, eta, data)
-        # Away from the edge the rows hold alpha back; the prior does where there are few of them.
-        centre, held = combine(
-            edge.level, edge.inside**-2, -data.slope_sign * data.y_mean, self.priors.alpha_sd**-2
-        )
-        inside, outside = held, edge.outside * held / edge.inside
-        level = centre - inside * jax.nn.softplus(-z) + outside * jax.nn.softplus(z)
-        values["alpha"] = -data.slope_sign * level
-        log_slope = jnp.logaddexp(
-            jnp.log(inside) + jax.nn.log_sigmoid(-z), jnp.log(outside) + jax.nn.log_sigmoid(z)
-        )
-        return values, log_jacobian + log_slope
-
-
-class Edge(NamedTuple):
-    """Where the frontier's level ends, given all else, in doublings less efficient."""
-
-    level: Scalar
-    inside: Scalar
-    """Scale on the side that is above no row."""
-    outside: Scalar
-    """Scale on the side where the noise of the lowest rows must account for them."""
-
-
-def soft_edge(rate: Scalar, sigma: Scalar, eta: Scalar, data: Data) -> Edge:
-    r"""The level of the frontier by the method of moments, near the lowest rows.
-
-    With :math:`d_i` the rows less their trend, :math:`E \exp(-d_i / \tau)` is
-    :math:`\exp(-\alpha/\tau + s_i^2 / 2 \tau^2) / (1 + \eta/\tau)`, for any temperature. A large
-    one makes this the mean of the rows less eta, which is best without an excess; one near the
-    noise makes it their minimum, softened by the noise.
-    """
-    end = jnp.where(data.slope_sign < 0.0, data.high, data.low)
-    # A row with bounds is an edge where it is least efficient; one open there is none.
-    counts = data.mask & (jnp.isfinite(end) | ~is_censored(data))
-    edges = jnp.where(jnp.isfinite(end), end, data.y)
-    rows = rate * data.t - data.slope_sign * edges
-    variance = sigma**2 + data.value_sd**2 + (rate * data.date_sd) ** 2
-    some = jnp.any(counts)
-    # Where no row is an edge, anything finite will do: the prior alone holds alpha then.
-    counts, n = counts | ~some, jnp.maximum(jnp.sum(counts), 1.0)
-    weight = jnp.where(counts, 1.0 / (variance + eta**2), 0.0)
-    noise = jnp.sqrt(n / jnp.sum(jnp.where(counts, 1.0 / variance, 0.0)))
-    heat = 0.5 * noise * (noise + eta) / (eta + 1e-3 * noise)
-    moment = logsumexp(-(rows + 0.5 * variance / heat) / heat, b=weight / jnp.sum(weight))
-    level = -heat * (moment + jnp.log1p(eta / heat))
-    inside = jnp.sqrt(noise**2 / n + (eta / n) ** 2)
-    outside = noise * jnp.sqrt((noise**2 / n + eta**2) / (noise**2 + eta**2))
-    return Edge(level, *(jnp.where(some, scale, NOWHERE) for scale in (inside, outside)))
 
 
 def make_model(series: Series, priors: Priors, *, robust: bool) -> Frontier:

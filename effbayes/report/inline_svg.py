@@ -29,8 +29,10 @@ NOT_DRAWN = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<metadata>.*?</me
 SIZE = re.compile(r'(<svg[^>]*?) width="[^"]*"( height="[^"]*")?([^>]*?)>', re.DOTALL)
 HEIGHT = re.compile(r'(<svg[^>]*?) height="[^"]*"')
 NAME = re.compile(r'(\bid="|xlink:href="#|url\(#)')
-OUTLINE = re.compile(r'(?<= d=")[^"]*(?=")')
+OUTLINE = re.compile(r'(?<= d=")[^"]*(?=")|(?<= [xy]=")[^"]*(?=")')
 DECIMALS = re.compile(r"(\.\d\d)\d+")
+MARKS = re.compile(r"<g([^>]*)>\n((?:<use [^>]*/>\n){2,})</g>")
+LOOK = re.compile(r' style="([^"]*)"')
 BLANKS = re.compile(r"\s*\n\s*")
 
 
@@ -51,4 +53,13 @@ def inlined(svg: str, prefix: str) -> str:
     svg = OUTLINE.sub(lambda outline: DECIMALS.sub(r"\1", BLANKS.sub(" ", outline[0])), svg)
     for color, name in COLORS.items():
         svg = svg.replace(color.lower(), f"var(--{name})")
-    return BLANKS.sub("\n", svg).strip()
+    return MARKS.sub(_alike, BLANKS.sub("\n", svg)).strip()
+
+
+def _alike(marks: re.Match[str]) -> str:
+    """Marks of which each says how it looks: said once, where all look the same."""
+    group, uses = marks.groups()
+    looks = set(LOOK.findall(uses))
+    if len(looks) != 1 or uses.count(" style=") != uses.count("<use ") or "style=" in group:
+        return marks[0]
+    return f'<g{group} style="{looks.pop()}">\n{LOOK.sub("", uses)}</g>'

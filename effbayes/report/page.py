@@ -58,7 +58,16 @@ def render(document: Document) -> str:
     -------
     str
         With all scripts, styles and pictures inside, in UTF-8 as its head says.
+
+    Raises
+    ------
+    ValueError
+        Two sections, figures or tables have the same id.
     """
+    for kind in (document.sections, document.pictures(), document.tables()):
+        ids = [each.id for each in kind]
+        if len(set(ids)) < len(ids):
+            raise ValueError(f"an id is given twice: {', '.join(ids)}")
     drawn = {picture.id: _drawn(picture) for picture in document.pictures()}
     scripts = [_source("page.js")]
     if any(each.data is not None for each in drawn.values()):

@@ -29,6 +29,8 @@ from effbayes.report.document import (
 from effbayes.report.inline_svg import COLORS, inlined
 from effbayes.report.page import LONG, linked, render
 
+from .conftest import make_series
+
 VOID = {"meta", "br", "img", "link", "input", "hr", "base", "source", "col", "wbr"}
 
 
@@ -92,6 +94,22 @@ def test_a_page_of_many_series_is_less_than_three_megabytes(alexnet_fit):
     whole = document(alexnet_fit, several_fits)
     assert len(whole.pictures()) == 9
     assert len(render(whole).encode()) < 3_000_000
+
+
+def test_a_page_of_five_hundred_rows_is_less_than_three_megabytes():
+    n = 500
+    rng = np.random.default_rng(0)
+    dates = np.datetime64("2012-01-01") + np.sort(rng.integers(0, 3000, n)).astype("timedelta64[D]")
+    value = 2.0 ** (rng.standard_normal(n) - np.arange(n) / 80.0)
+    series = make_series(
+        dates,
+        value,
+        frontier=value <= np.minimum.accumulate(value),
+        label=tuple(f"A system with quite a long name {i}" for i in range(n)),
+        source=tuple(f"https://example.org/an/address/of/some/source/{i}" for i in range(n)),
+    )
+    fit = eb.sample(series, seed=0, warmup=200, draws=250)
+    assert len(render(document(fit)).encode()) < 3_000_000
 
 
 def test_it_is_well_formed_and_every_name_is_there_once(seen):
@@ -214,6 +232,12 @@ def test_the_numbers_are_the_json_of_the_command(alexnet_fit, seen):
     assert json.loads("".join(found)) == json.loads(json.dumps(alexnet_fit.summary()))
 
 
+def test_two_of_the_same_name_are_refused():
+    table = Table("t", "", (Column("c"),), ())
+    with pytest.raises(ValueError, match="given twice: t, t"):
+        render(small(table, table))
+
+
 def test_addresses_become_links_and_nothing_else_does():
     assert linked("see https://a.org/b?c=1&d=2, or") == (
         'see <a href="https://a.org/b?c=1&amp;d=2" rel="noopener noreferrer nofollow">'
@@ -304,6 +328,18 @@ def test_pictures_have_the_colours_of_the_page_and_names_of_their_own():
         '<path id="one-b" d="M 1.23 2.5"/><use xlink:href="#one-b" transform="scale(0.015625)"/>'
         '<path clip-path="url(#one-c)" style="stroke: var(--blue)"/></g></svg>'
     )
+
+
+def test_marks_that_look_alike_say_so_once():
+    use = '<use xlink:href="#m" x="1.23456" y="2" style="fill: {}"/>\n'
+    alike = f"<svg><g>\n{use.format('red') * 2}</g></svg>"
+    assert inlined(alike, "p") == (
+        '<svg><g style="fill: red">\n'
+        + '<use xlink:href="#p-m" x="1.23" y="2"/>\n' * 2
+        + "</g></svg>"
+    )
+    unlike = f"<svg><g>\n{use.format('red')}{use.format('blue')}</g></svg>"
+    assert inlined(unlike, "p").count("style=") == 2
 
 
 def test_the_page_has_a_colour_for_every_name_in_light_dark_and_print(page):

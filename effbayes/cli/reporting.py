@@ -1,0 +1,188 @@
+"""``effbayes report``: what is sent on to others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from effbayes import outputs
+from effbayes.cli import kept, options, output
+from effbayes.cli.comparing import told
+from effbayes.cli.progress import Reporter
+from effbayes.cli.sampling import NOT_CONVERGED, keep_compiled
+from effbayes.cli.sources import Source
+from effbayes.errors import UsageError
+from effbayes.report.formats import BESIDE, FORMATS, OF_NUMBERS, OF_PICTURES, numbers
+
+if TYPE_CHECKING:
+    from effbayes.analysis import Analysis
+    from effbayes.pooled import Pooled
+    from effbayes.posterior import Interval
+    from effbayes.report.document import Document
+
+ENDINGS = {"html": "html", "htm": "html", "md": "md"}
+ENDINGS |= {"json": "json", "csv": "csv"}
+
+
+def report(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="RUN...",
+            help="Run files: one, several series, or models of one series (which are compared).",
+        ),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="The report; for svg and png a folder.")
+    ] = Path("report.html"),
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--format", metavar="|".join(FORMATS), help="If the ending of --out does not tell."
+        ),
+    ] = None,
+    domain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,NAME|all", help="Sample shipped domains, in place of run files."
+        ),
+    ] = None,
+    series: options.SeriesName = None,
+    seed: options.Seed = 0,
+    ci: options.Ci = 0.95,
+    interval: options.Kind = "eti",
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    platform: options.Platform = None,
+    no_cache: options.NoCache = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """The report that people send on. One file of HTML, or Markdown, JSON, CSV.
+
+    Give run files (effbayes sample --out RUN.nc), or a domain: effbayes report --domain imagenet
+    --out imagenet.html
+    """
+    chosen, wanted = options.interval(ci, interval), _format(kind, out)
+    beside = out.with_name(f"{out.stem}-figures")
+    _require_free(out, beside, wanted, force=force)
+    if bool(runs) == (domain is not None):
+        raise UsageError("a report of what? give run files, or --domain NAME")
+    if series is not None and domain is None:
+        raise UsageError("--series names one of a domain: add --domain, or give RUN#SERIES")
+    keep_compiled(cached=not no_cache)
+    with Reporter(quiet=quiet) as reporter:
+        if runs:
+            found: list[Any] = [kept.read(run) for run in runs]
+        else:
+            source = Source(domain, None, series, None, {})
+            found = _sampled(source, reporter, seed=seed, platform=platform)
+        fits = _apart(found)
+        if wanted == "draws":
+            outputs.write(out, _draws(fits), force=force)
+        elif wanted in OF_NUMBERS:
+            outputs.write(out, numbers(_summaries(found, chosen), wanted), force=force)
+        else:
+            _write(_document(found, chosen, reporter, platform), wanted, out, beside, force=force)
+    output.write(f"{output.plain(str(out))}\n")
+    if not all(one.verdict.ok for one in found):
+        raise typer.Exit(NOT_CONVERGED)
+
+
+def _format(given: str | None, out: Path) -> str:
+    if given is not None:
+        if given not in FORMATS:
+            raise UsageError(f"--format {given!r} is not one of {', '.join(FORMATS)}")
+        return given
+    ending = out.suffix.removeprefix(".").lower()
+    if ending not in ENDINGS:
+        there_are = ", ".join(f".{name}" for name in ENDINGS)
+        raise UsageError(
+            f"--out {str(out)!r}: a report ends with one of {there_are}; or give --format"
+        )
+    return ENDINGS[ending]
+
+
+def _require_free(out: Path, beside: Path, kind: str, *, force: bool) -> None:
+    """Fail before the work where its result could not be written."""
+    if kind in OF_PICTURES:
+        outputs.require_free_folder(out, force=force)
+        return
+    outputs.require_free(out, force=force)
+    if kind in BESIDE:
+        outputs.require_free_folder(beside, force=force)
+
+
+def _sampled(source: Source, reporter: Reporter, **settings: Any) -> list[Analysis]:
+    from effbayes.analysis import sample
+
+    return [sample(one, progress=reporter.start(one.id), **settings) for one in source.read()]
+
+
+def _apart(found: Sequence[Analysis | Pooled]) -> list[Analysis]:
+    """All series, those of a pooled run one by one."""
+    from effbayes.pooled import Pooled
+
+    if len(found) > 1 and any(isinstance(one, Pooled) for one in found):
+        raise UsageError(
+            "a pooled run has a report of its own; RUN#SERIES is one of its series beside others"
+        )
+    return [
+        fit for one in found for fit in (one.members.values() if isinstance(one, Pooled) else [one])
+    ]
+
+
+def _document(
+    found: Sequence[Analysis | Pooled],
+    interval: Interval,
+    reporter: Reporter,
+    platform: str | None,
+) -> Document:
+    from effbayes.pooled import Pooled
+    from effbayes.report import of_a_run, of_several
+
+    how: dict[str, Any] = {"ci": interval.prob, "kind": interval.kind}
+    first = found[0]
+    if isinstance(first, Pooled):
+        return of_several.pooled(first, **how)
+    fits = _apart(found)
+    if len(fits) == 1:
+        return of_a_run.document(first, **how)
+    names = [fit.id for fit in fits]
+    if len(set(names)) == 1:
+        from effbayes.comparison import compare
+
+        comparison = compare(fits, platform=platform, progress=told(reporter))
+        return of_a_run.document(first, comparison=comparison, **how)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(
+            f"runs of one series are compared, runs of several are put side by side; these are "
+            f"both: {', '.join(twice)} has more than one"
+        )
+    return of_several.document(fits, **how)
+
+
+def _summaries(found: Sequence[Analysis | Pooled], interval: Interval) -> dict[str, Any]:
+    """What summarize --json prints of one run, or sample --json of several."""
+    each = [one.summary(*interval) for one in found]
+    return each[0] if len(each) == 1 else {"schema": "effbayes.summaries/1", "summaries": each}
+
+
+def _draws(fits: Sequence[Analysis]) -> bytes:
+    from effbayes.report import plain_numbers, spreadsheet
+
+    return spreadsheet.render(*plain_numbers.draws(fits)).encode()
+
+
+def _write(document: Document, kind: str, out: Path, beside: Path, *, force: bool) -> None:
+    from effbayes.report import formats
+
+    files = formats.render(document, kind, folder=beside.name)
+    if files.content is None:
+        outputs.write_folder(out, files.pictures, force=force)
+        return
+    if files.pictures:
+        outputs.write_folder(beside, files.pictures, force=force)
+    outputs.write(out, files.content, force=force)

@@ -1,0 +1,100 @@
+"""A document in the format that is asked for: one file, and the pictures beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from effbayes import figures
+from effbayes.report.document import Document
+
+FORMATS = ("html", "md", "json", "csv", "draws", "svg", "png")
+"""``draws`` is CSV of all draws; ``svg`` and ``png`` are a folder of pictures."""
+
+OF_PICTURES = ("svg", "png")
+OF_NUMBERS = ("json", "csv")
+BESIDE = {"md": "svg"}
+"""Formats whose pictures are files of their own, and of what kind."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """What is to be written.
+
+    Attributes
+    ----------
+    content
+        Of the file itself; None where pictures are all.
+    pictures
+        By their names in the folder beside it.
+    """
+
+    content: bytes | None
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def render(document: Document, kind: str, *, folder: str) -> Files:
+    """A document as files, nothing of which is written.
+
+    Parameters
+    ----------
+    document
+        What is said.
+    kind
+        ``html``, ``pdf``, ``md``, ``tex``, or one of `OF_PICTURES`.
+    folder
+        Name of the folder of the pictures, relative to the file.
+
+    Raises
+    ------
+    UsageError
+        A package that the format needs is not installed.
+    """
+    if kind in OF_PICTURES:
+        return Files(None, pictures(document, kind))
+    if kind in BESIDE:
+        return Files(_text(document, folder).encode(), pictures(document, BESIDE[kind]))
+    return Files(WHOLE[kind](document))
+
+
+def pictures(document: Document, kind: str) -> dict[str, bytes]:
+    """Every picture as a file."""
+    return {
+        f"{picture.id}.{kind}": figures.render(picture.draw(), kind)
+        for picture in document.pictures()
+    }
+
+
+def _text(document: Document, folder: str) -> str:
+    # Renderers are imported when asked for: each brings a library of its own.
+    from effbayes.report import markdown  # noqa: PLC0415
+
+    return markdown.render(document, picture_folder=folder)
+
+
+def _page(document: Document) -> bytes:
+    from effbayes.report import page  # noqa: PLC0415
+
+    return page.render(document).encode()
+
+
+WHOLE: Mapping[str, Callable[[Document], bytes]] = {"html": _page}
+
+
+def numbers(found: Mapping[str, Any], kind: str) -> bytes:
+    """The numbers alone, as ``json`` or ``csv``: no document is needed for them.
+
+    Parameters
+    ----------
+    found
+        As `effbayes.report.document.Document.numbers`.
+    kind
+        One of `OF_NUMBERS`.
+    """
+    if kind == "json":
+        return (json.dumps(found, indent=2, allow_nan=False) + "\n").encode()
+    from effbayes.report import plain_numbers, spreadsheet  # noqa: PLC0415
+
+    return spreadsheet.render(plain_numbers.HEADER, plain_numbers.summary(found)).encode()
