@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from effbayes.posterior import Interval
     from effbayes.report.document import Document
 
-ENDINGS = {"html": "html", "htm": "html", "md": "md"}
+ENDINGS = {"html": "html", "htm": "html", "pdf": "pdf", "md": "md", "tex": "tex"}
 ENDINGS |= {"json": "json", "csv": "csv"}
 
 
@@ -59,7 +59,7 @@ def report(
     no_cache: options.NoCache = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """The report that people send on. One file of HTML, or Markdown, JSON, CSV.
+    """The report that people send on. One file of HTML, or PDF, Markdown, LaTeX, JSON, CSV.
 
     Give run files (effbayes sample --out RUN.nc), or a domain: effbayes report --domain imagenet
     --out imagenet.html

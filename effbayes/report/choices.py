@@ -75,6 +75,8 @@ def compared(comparison: Comparison, ci: float, kind: IntervalKind) -> list[Bloc
 def _power_scaling(fit: Analysis) -> list[Block]:
     if fit.settings["prior"] == "reference":
         return [Paragraph("The prior of this run is flat: raised to a power it stays what it is.")]
+    if not fit.verdict.ok:
+        return [Paragraph("Draws that did not converge say nothing of what a prior would change.")]
     found = fit.power_scaling()
     rows = tuple(
         (

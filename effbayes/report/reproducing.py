@@ -73,7 +73,7 @@ def _table(all_series: Sequence[Series]) -> list[str]:
         words.append("--published")
     if any(map(_lost_bounds, all_series)):
         words.append("--point-values")
-    if len(all_series) == 1 and first.rows != "all":
+    if len(all_series) == 1:
         words += ["--where", str(first.rows)]
     return words
 
