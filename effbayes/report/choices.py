@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from effbayes import wording
@@ -75,7 +76,9 @@ def compared(comparison: Comparison, ci: float, kind: IntervalKind) -> list[Bloc
 def _power_scaling(fit: Analysis) -> list[Block]:
     if fit.settings["prior"] == "reference":
         return [Paragraph("The prior of this run is flat: raised to a power it stays what it is.")]
-    found = fit.power_scaling()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of few draws, which the verdict says above all numbers
+        found = fit.power_scaling()
     rows = tuple(
         (
             Cell(name),

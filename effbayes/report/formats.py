@@ -10,12 +10,12 @@ from typing import Any
 from effbayes import figures
 from effbayes.report.document import Document
 
-FORMATS = ("html", "md", "json", "csv", "draws", "svg", "png")
+FORMATS = ("html", "pdf", "md", "tex", "json", "csv", "draws", "svg", "png")
 """``draws`` is CSV of all draws; ``svg`` and ``png`` are a folder of pictures."""
 
 OF_PICTURES = ("svg", "png")
 OF_NUMBERS = ("json", "csv")
-BESIDE = {"md": "svg"}
+BESIDE = {"md": "svg", "tex": "pdf"}
 """Formats whose pictures are files of their own, and of what kind."""
 
 
@@ -55,7 +55,7 @@ def render(document: Document, kind: str, *, folder: str) -> Files:
     if kind in OF_PICTURES:
         return Files(None, pictures(document, kind))
     if kind in BESIDE:
-        return Files(_text(document, folder).encode(), pictures(document, BESIDE[kind]))
+        return Files(_text(document, kind, folder).encode(), pictures(document, BESIDE[kind]))
     return Files(WHOLE[kind](document))
 
 
@@ -67,11 +67,11 @@ def pictures(document: Document, kind: str) -> dict[str, bytes]:
     }
 
 
-def _text(document: Document, folder: str) -> str:
-    # Renderers are imported when asked for: each brings a library of its own.
-    from effbayes.report import markdown  # noqa: PLC0415
+def _text(document: Document, kind: str, folder: str) -> str:
+    # Renderers are imported when asked for: some bring a library of their own.
+    from effbayes.report import latex, markdown  # noqa: PLC0415
 
-    return markdown.render(document, picture_folder=folder)
+    return {"md": markdown.render, "tex": latex.render}[kind](document, picture_folder=folder)
 
 
 def _page(document: Document) -> bytes:
@@ -80,7 +80,13 @@ def _page(document: Document) -> bytes:
     return page.render(document).encode()
 
 
-WHOLE: Mapping[str, Callable[[Document], bytes]] = {"html": _page}
+def _paper(document: Document) -> bytes:
+    from effbayes.report import typeset  # noqa: PLC0415
+
+    return typeset.render(document)
+
+
+WHOLE: Mapping[str, Callable[[Document], bytes]] = {"html": _page, "pdf": _paper}
 
 
 def numbers(found: Mapping[str, Any], kind: str) -> bytes:
