@@ -71,7 +71,7 @@ def report(
     --out imagenet.html
     """
     chosen, (wanted, out) = options.interval(ci, interval), _place(kind, out)
-    beside = out.with_name(f"{out.stem}-figures")
+    beside = out.with_name(f"{out.stem}-{wanted}-figures")
     _require_free(out, beside, wanted, force=force)
     if bool(runs) == (domain is not None):
         raise UsageError("a report of what? give run files, or --domain NAME")

@@ -50,7 +50,7 @@ def test_sections_come_in_the_order_in_which_a_reader_asks(kept, tmp_path):
     assert run("report", kept[0], "--out", out).code == 0
     text = out.read_text(encoding="utf-8")
     assert tuple(re.findall(r"^## (.+)$", text, re.MULTILINE)) == SECTIONS
-    pictures = re.findall(r"\]\((report-figures/[a-z-]+\.svg)\)", text)
+    pictures = re.findall(r"\]\((report-md-figures/[a-z-]+\.svg)\)", text)
     assert len(pictures) == 8
     for name in pictures:
         assert (tmp_path / name).read_bytes().startswith(b"<?xml")
@@ -135,7 +135,7 @@ def test_each_format_has_a_name_of_its_own(kept, tmp_path, monkeypatch, kind, na
     content = (tmp_path / name).read_bytes()
     assert content[: len(begins)].decode().lower() == begins.lower()
     beside = {"md": ".svg", "tex": ".pdf"}.get(kind)
-    found = sorted(path.suffix for path in tmp_path.glob("report-figures/*"))
+    found = sorted(path.suffix for path in tmp_path.glob("report-*-figures/*"))
     assert found == ([beside] * 8 if beside else [])
 
 
@@ -191,7 +191,7 @@ def test_nothing_is_replaced_unless_it_is_said(kept, tmp_path):
     assert "exists" in result.err
     assert run("report", kept[0], "--out", out, "--force").code == 0
     assert json.loads(out.read_text(encoding="utf-8"))["schema"] == "effbayes.summary/1"
-    beside = tmp_path / "other-figures"
+    beside = tmp_path / "other-md-figures"
     beside.mkdir()
     (beside / "mine").touch()
     result = run("report", kept[0], "--out", tmp_path / "other.md")
