@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 ENDINGS = {"html": "html", "htm": "html", "pdf": "pdf", "md": "md", "tex": "tex"}
 ENDINGS |= {"json": "json", "csv": "csv"}
+USUAL = {"draws": "draws.csv", "svg": "report-svg", "png": "report-png"}
+"""Names of what is written where --out gives none; of other formats, the report with its ending."""
 
 
 def report(
@@ -36,8 +38,12 @@ def report(
         ),
     ] = None,
     out: Annotated[
-        Path, typer.Option(metavar="FILE", help="The report; for svg and png a folder.")
-    ] = Path("report.html"),
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The report, report.html if not given; for svg and png a folder.",
+        ),
+    ] = None,
     kind: Annotated[
         str | None,
         typer.Option(
@@ -64,8 +70,8 @@ def report(
     Give run files (effbayes sample --out RUN.nc), or a domain: effbayes report --domain imagenet
     --out imagenet.html
     """
-    chosen, wanted = options.interval(ci, interval), _format(kind, out)
-    beside = out.with_name(f"{out.stem}-figures")
+    chosen, (wanted, out) = options.interval(ci, interval), _place(kind, out)
+    beside = out.with_name(f"{out.stem}-{wanted}-figures")
     _require_free(out, beside, wanted, force=force)
     if bool(runs) == (domain is not None):
         raise UsageError("a report of what? give run files, or --domain NAME")
@@ -78,30 +84,36 @@ def report(
         else:
             source = Source(domain, None, series, None, {})
             found = _sampled(source, reporter, seed=seed, platform=platform)
-        fits = _apart(found)
+        good = all(one.verdict.ok for one in found)
         if wanted == "draws":
-            outputs.write(out, _draws(fits), force=force)
+            outputs.write(out, _draws(_apart(found)), force=force)
         elif wanted in OF_NUMBERS:
             outputs.write(out, numbers(_summaries(found, chosen), wanted), force=force)
         else:
-            _write(_document(found, chosen, reporter, platform), wanted, out, beside, force=force)
+            document = _document(found, chosen, reporter, platform)
+            _write(document, wanted, out, beside, force=force)
+            good = all(verdict.ok for verdict in document.verdicts)
     output.write(f"{output.plain(str(out))}\n")
-    if not all(one.verdict.ok for one in found):
+    if not good:
         raise typer.Exit(NOT_CONVERGED)
 
 
-def _format(given: str | None, out: Path) -> str:
+def _place(given: str | None, out: Path | None) -> tuple[str, Path]:
+    """Format and file, of which one tells the other."""
+    if given is not None and given not in FORMATS:
+        raise UsageError(f"--format {given!r} is not one of {', '.join(FORMATS)}")
+    if out is None:
+        kind = given or "html"
+        return kind, Path(USUAL.get(kind, f"report.{kind}"))
     if given is not None:
-        if given not in FORMATS:
-            raise UsageError(f"--format {given!r} is not one of {', '.join(FORMATS)}")
-        return given
+        return given, out
     ending = out.suffix.removeprefix(".").lower()
     if ending not in ENDINGS:
         there_are = ", ".join(f".{name}" for name in ENDINGS)
         raise UsageError(
             f"--out {str(out)!r}: a report ends with one of {there_are}; or give --format"
         )
-    return ENDINGS[ending]
+    return ENDINGS[ending], out
 
 
 def _require_free(out: Path, beside: Path, kind: str, *, force: bool) -> None:

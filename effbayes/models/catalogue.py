@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -100,3 +101,8 @@ def restore(settings: Mapping[str, Any], series: Series) -> Model:
     module: Any = import_module(f"effbayes.models.{name}")
     priors = module.Priors(**settings["priors"])
     return make_model(name, series, priors, robust=settings.get("noise") == "student_t")
+
+
+def usual_priors(name: str, kind: str) -> dict[str, Any]:
+    """The numbers of a model's priors where nobody has chosen others."""
+    return asdict(import_module(f"effbayes.models.{name}").Priors(kind=kind))

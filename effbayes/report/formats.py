@@ -68,14 +68,10 @@ def pictures(document: Document, kind: str) -> dict[str, bytes]:
 
 
 def _text(document: Document, kind: str, folder: str) -> str:
-    # Renderers are imported when asked for: each brings a library of its own.
-    if kind == "md":
-        from effbayes.report import markdown  # noqa: PLC0415
+    # Renderers are imported when asked for: some bring a library of their own.
+    from effbayes.report import latex, markdown  # noqa: PLC0415
 
-        return markdown.render(document, picture_folder=folder)
-    from effbayes.report import latex  # noqa: PLC0415
-
-    return latex.render(document, picture_folder=folder)
+    return {"md": markdown.render, "tex": latex.render}[kind](document, picture_folder=folder)
 
 
 def _page(document: Document) -> bytes:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import exp
+from statistics import NormalDist
 from typing import Any
 
+from effbayes import wording
 from effbayes.report.document import Block, Formula, Paragraph
 
+QUESTION = (
+    "The question is how fast efficiency grows, and how sure that is. A Bayesian analysis answers "
+    "with the probability of every rate, also where rows are few, and says what the answer owes to "
+    "the prior. No decision is taken and no hypothesis tested: probabilities are given as they are."
+)
 UNITS = (
-    "y is the logarithm to base 2 of the value, t years from the mean date of the rows used, r the "
-    "rate in doublings of efficiency per year; the doubling time is 12 / r months. s combines "
+    "What is predicted is y, the logarithm to base 2 of the value; what predicts it is t, years "
+    "from the mean date of the rows used. The parameter of interest is r, the rate in doublings of "
+    "efficiency per year: the doubling time is 12 / r months. The others are ancillary: alpha is "
+    "the level at t = 0, sigma the scatter of systems around the trend in doublings. s combines "
     "sigma with what the table says of the error of each value and date. For a series that rises "
     "signs turn."
 )
@@ -28,6 +38,8 @@ ROBUST = Formula(
     r"s_i^2 = \sigma^2 + \mathrm{sd}_i^2 + (r\,\mathrm{sd}_{t_i})^2",
     "y_i ~ StudentT(nu, alpha - r t_i, s_i), s_i^2 = sigma^2 + value_sd_i^2 + (r date_sd_i)^2",
 )
+
+TWO_SIDED_95 = NormalDist().inv_cdf(0.975)
 
 WORDS = {
     "loglinear": "The logarithm of the value moves along a line, and systems scatter around it.",
@@ -112,9 +124,11 @@ def model(settings: Mapping[str, Any]) -> tuple[Block, ...]:
         formulas.append(ROBUST if settings["noise"] == "student_t" else TREND)
     bounds = BOUNDS_OF_DRIFT if name == "drift" else BOUNDS
     return (
+        Paragraph(QUESTION),
         Paragraph(WORDS[name]),
         *formulas,
         Paragraph(f"The {settings['prior']} prior: {'; '.join(priors(settings))}."),
+        Paragraph(reasons(settings)),
         Paragraph(f"{UNITS} {bounds}"),
     )
 
@@ -129,8 +143,42 @@ def priors(settings: Mapping[str, Any]) -> list[str]:
     if settings["noise"] != "student_t":
         unused = unused | ONLY_ROBUST
     words = PRIORS | INSTEAD.get(settings["model"], {})
-    return [
-        words.get(name, name.replace("_", " ") + " {}").format(f"{value:g}")
-        for name, value in numbers.items()
-        if name not in unused
-    ]
+    found: list[str] = []
+    for name, value in numbers.items():
+        if name in unused:
+            continue
+        said = words.get(name, name.replace("_", " ") + " {}").format(f"{value:g}")
+        if said.startswith("and "):
+            found[-1] += f" {said}"
+        else:
+            found.append(said)
+    return found
+
+
+def reasons(settings: Mapping[str, Any]) -> str:
+    """Why the priors are what they are, in numbers that a reader can disagree with."""
+    numbers = settings["priors"]
+    if settings["prior"] == "reference":
+        return (
+            "Why: a flat prior adds nothing to the rows, so that the answer can be held against "
+            "least squares; it is no one's belief."
+        )
+    said = []
+    if "alpha_sd" in numbers:
+        wide = f"{numbers['alpha_sd']:g} doublings either way of their mean"
+        said.append(f"the level is left to the rows ({wide})")
+    if settings["prior"] == "signed":
+        said.append("progress is not assumed: rates of both signs are as likely")
+    else:
+        median, spread = numbers["doubling_time_median"], numbers["doubling_time_sdlog"]
+        ends = (median * exp(side * spread) for side in (-TWO_SIDED_95, TWO_SIDED_95))
+        said.append(
+            "progress is assumed, but hardly how fast: its doubling time is 95 % likely between "
+            f"{' and '.join(map(wording.number, ends))} months"
+        )
+    noise = (
+        "s, the scatter of the typical series," if settings["model"] == "hierarchical" else "sigma"
+    )
+    most = wording.number(TWO_SIDED_95 * numbers["sigma_scale"])
+    said.append(f"{noise} is 95 % likely below {most} doublings")
+    return f"Why: {'; '.join(said)}."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from effbayes import domains, wording
-from effbayes.report import choices, data_section, mathematics, pictures, reproducing
+from effbayes.report import choices, data_section, mathematics, pictures, prior_section, reproducing
 from effbayes.report.document import (
     Block,
     Cell,
@@ -17,9 +17,9 @@ from effbayes.report.document import (
     Points,
     Section,
     Table,
-    Verdict,
 )
 from effbayes.report.tables import columns, number
+from effbayes.report.verdicts import of_models, verdict
 
 if TYPE_CHECKING:
     from effbayes.analysis import Analysis
@@ -60,13 +60,13 @@ def document(
     return Document(
         title=fit.series.title or fit.id,
         answer=answer(fit, said),
-        verdicts=(verdict(fit),),
+        verdicts=(verdict(fit),) if comparison is None else of_models(comparison),
         sections=(
             _claim(fit, said, claim),
             Section("trend", "The trend", (pictures.trend(fit, said),)),
             _factor(fit, said),
             _doubling_time(fit, said, claim),
-            _priors(fit),
+            prior_section.section(fit, ci),
             _forecast(fit, said),
             choices.section(fit, comparison, ci, kind),
             Section("check", "Does the model fit?", (pictures.predictive_check(fit),)),
@@ -92,23 +92,11 @@ def answer(fit: Analysis, said: Mapping[str, Any]) -> str:
             f"{what} credible interval {wording.number(found['low'])} to "
             f"{wording.number(found['high'])})."
         )
+    if found["low"] is None:
+        return f"There is no progress{mean.rstrip(',')} ({percent} {what} credible interval)."
     return (
         f"The doubling time of efficiency{mean} is {wording.doubling_time(found, 'months')} "
         f"({percent} {what} credible interval)."
-    )
-
-
-def verdict(fit: Analysis) -> Verdict:
-    """What the diagnostics of a run say."""
-    if not fit.verdict.ok:
-        said = f"{fit.id}: the sampler did not converge; do not rely on these numbers."
-        return Verdict(False, said, tuple(fit.verdict.reasons))
-    found = fit.verdict
-    return Verdict(
-        True,
-        f"{fit.id}: the sampler converged (largest R-hat {found.r_hat_max:.3f}, at least "
-        f"{found.ess_bulk_min:,.0f} effective draws in the bulk and {found.ess_tail_min:,.0f} in "
-        f"the tails, {found.divergences} divergences).",
     )
 
 
@@ -146,6 +134,7 @@ def _claim(fit: Analysis, said: Mapping[str, Any], claim: domains.Claim | None) 
         ("factor over the span, new systems", wording.estimate(factors["predictive"])),
         ("factor over the span, observed", wording.estimate(factors["observed"])),
         ("P(progress)", progress),
+        *((name, wording.estimate(each)) for name, each in said["parameters"].items()),
     ]
     percent = f"{100 * said['ci']['prob']:g} %"
     blocks.append(
@@ -227,14 +216,6 @@ def _months(value: Mapping[str, Any]) -> str:
     return wording.doubling_time(value, "months")
 
 
-def _priors(fit: Analysis) -> Section:
-    title = "What the prior says, and what the data changed"
-    if fit.settings["prior"] == "reference":
-        flat = Paragraph("The reference prior is flat and cannot be drawn: see the model below.")
-        return Section("priors", title, (flat,))
-    return Section("priors", title, (pictures.prior_posterior(fit),))
-
-
 def _forecast(fit: Analysis, said: Mapping[str, Any]) -> Section:
     prob, kind = said["ci"]["prob"], said["ci"]["kind"]
     last = fit.series.ends[1].astype("datetime64[D]")
@@ -248,11 +229,12 @@ def _forecast(fit: Analysis, said: Mapping[str, Any]) -> Section:
         )
         for each in found
     )
-    heads = columns("date", f"trend, {fit.series.unit}", "a new system")
+    unit = fit.series.unit
+    heads = columns("date", f"trend, {unit}" if unit else "trend", "a new system")
     caption = f"Values after the last row, with {100 * prob:g} % intervals, if nothing changes."
     notes = dict.fromkeys(note for each in found for note in each.notes)
     until = str(last + np.timedelta64(round(365.25 * AHEAD[0]), "D"))
-    alt = f"On {found[0].date} the trend is at {rows[0][1].text} {fit.series.unit}."
+    alt = f"On {found[0].date} the trend is at {rows[0][1].text}{f' {unit}' if unit else ''}."
     blocks: list[Block] = [
         pictures.forecast(fit, until, alt),
         Table("forecast", caption, heads, rows),

@@ -11,6 +11,7 @@ from effbayes.errors import UsageError
 from effbayes.report import data_section, mathematics, of_a_run, pictures, reproducing
 from effbayes.report.document import Cell, Column, Document, Paragraph, Points, Section, Table
 from effbayes.report.tables import columns, number, text
+from effbayes.report.verdicts import verdict
 
 if TYPE_CHECKING:
     from effbayes.analysis import Analysis
@@ -54,7 +55,7 @@ def document(fits: Sequence[Analysis], *, ci: float = 0.95, kind: IntervalKind =
     return Document(
         title=_title(fits),
         answer=_answer(fits, said, f"{100 * ci:g} %"),
-        verdicts=tuple(map(of_a_run.verdict, fits)),
+        verdicts=tuple(map(verdict, fits)),
         sections=(
             _overview(fits, said),
             _each(fits, said),
@@ -124,7 +125,7 @@ def pooled(run: Pooled, *, ci: float = 0.95, kind: IntervalKind = "eti") -> Docu
 
 def _of_all(run: Pooled) -> Verdict:
     first = next(iter(run.members.values()))
-    found = of_a_run.verdict(first)
+    found = verdict(first)
     if run.verdict.ok:
         return replace(found, text="The sampler converged for all series and the population.")
     said = "The sampler did not converge; do not rely on these numbers."
@@ -138,20 +139,20 @@ def _title(fits: Sequence[Analysis]) -> str:
 
 
 def _answer(fits: Sequence[Analysis], said: Sequence[Mapping[str, Any]], percent: str) -> str:
-    """From the fastest to the slowest, by their medians."""
+    """From the fastest to the slowest, by their medians; and those that may not progress at all."""
     times = [(each["doubling_time_months"], fit.id) for fit, each in zip(fits, said, strict=True)]
     known = sorted(
-        (time["median"], time, name) for time, name in times if time["median"] is not None
+        (one for one in times if one[0]["median"] is not None), key=lambda one: one[0]["median"]
     )
+    unknown = [name for time, name in times if time["median"] is None]
+    said_of_them = f"The median of {', '.join(unknown)} is no progress." if unknown else ""
     if not known:
-        return "No series shows progress."
-    words = [
-        f"{wording.doubling_time(time, 'months')} of {name}"
-        for _, time, name in (known[0], known[-1])
-    ]
-    return (
-        f"Median doubling times of efficiency ({percent} intervals) go from {' to '.join(words)}."
-    )
+        return said_of_them
+    words = [f"{wording.doubling_time(time, 'months')} of {name}" for time, name in known]
+    ends = " to ".join(dict.fromkeys((words[0], words[-1])))
+    verb = "go from" if len(known) > 1 else "are"
+    shown = f"Median doubling times of efficiency ({percent} intervals) {verb} {ends}."
+    return f"{shown} {said_of_them}".strip()
 
 
 def _overview(fits: Sequence[Analysis], said: Sequence[Mapping[str, Any]]) -> Section:

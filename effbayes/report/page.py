@@ -22,11 +22,15 @@ from markupsafe import Markup, escape
 
 from effbayes import figures
 from effbayes.figures import offline
+from effbayes.report import characters
 from effbayes.report.document import Document, Formula, Picture
 from effbayes.report.inline_svg import COLORS, inlined
 
 ADDRESS = re.compile(r"https?://[A-Za-z0-9\-._~:/?#@!$&'*+,;=%]*[A-Za-z0-9/]")
 """What becomes a link: plain characters only, so that it goes where it says."""
+
+NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, and halves of pairs, which UTF-8 does not have."""
 
 LONG = 320
 """Characters past which the cell of a table is folded."""
@@ -72,7 +76,7 @@ def render(document: Document) -> str:
     scripts = [_source("page.js")]
     if any(each.data is not None for each in drawn.values()):
         scripts.insert(0, offline.script())
-    return (
+    page = (
         _environment()
         .get_template("page.html")
         .render(
@@ -87,6 +91,8 @@ def render(document: Document) -> str:
             numbers=json.dumps(document.numbers, indent=1, ensure_ascii=False, allow_nan=False),
         )
     )
+    # None is in the page's own parts; those of a table are shown, as a terminal would obey them.
+    return NOT_TEXT.sub(lambda char: characters.number(char[0]), page)
 
 
 @cache

@@ -18,9 +18,10 @@ INTERVALS = "median, 50 % interval (thick) and 95 % interval (thin)"
 def trend(fit: Analysis, said: Mapping[str, Any]) -> Picture:
     """Values, and the trend."""
     caption = (
-        f"{fit.series.unit}, on a logarithmic axis. {BANDS}; new systems scatter more. Blue: "
-        "rows that set a record; gray: other rows; hollow: rows that this fit does not use. Bars "
-        "are bounds, or one standard deviation. Dashed: Moore's law, a doubling every 24 months."
+        f"{fit.series.unit or 'Values'}, on a logarithmic axis. {BANDS}; new systems scatter more. "
+        "Blue: rows that set a record; gray: other rows; hollow: rows that this fit does not use. "
+        "Bars are bounds, or one standard deviation. Dashed: Moore's law, a doubling every 24 "
+        "months."
     )
     alt = (
         f"{fit.series.n_obs} rows used from {' to '.join(fit.series.span)}. The doubling time of "

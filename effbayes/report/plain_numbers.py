@@ -23,16 +23,25 @@ def summary(numbers: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """
     rows: list[tuple[Any, ...]] = []
     parts = numbers.get("summaries", [numbers])
+    if "diagnostics" in numbers and "summaries" in numbers:
+        rows.append(("", "verdict", *_verdict(numbers)))
     for name, estimate in _estimates(numbers.get("population", {}), ""):
         rows.append(("", name, *estimate))
     for part in parts:
         whose = "/".join(word for word in (part["domain"], part["series"]) if word)
+        rows.append((whose, "verdict", *_verdict(part)))
         rows += [(whose, name, *estimate) for name, estimate in _estimates(part, "")]
         rows += [
             (whose, f"prob_faster.{each['name']}", each["prob_faster"], None, None, "")
             for each in part["references"]
         ]
     return rows
+
+
+def _verdict(part: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What the diagnostics say, in the column of notes."""
+    found = part["diagnostics"]
+    return None, None, None, "; ".join([found["verdict"], *found["reasons"]])
 
 
 def _estimates(value: Any, name: str) -> Iterator[tuple[str, tuple[Any, ...]]]:
@@ -48,6 +57,8 @@ def _estimates(value: Any, name: str) -> Iterator[tuple[str, tuple[Any, ...]]]:
 def draws(fits: Sequence[Analysis]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """Header and rows of all draws: one row for each draw of each chain of each series.
 
+    Each says whether the sampler converged: rows are cut and pasted, and a file name is lost.
+
     Parameters
     ----------
     fits
@@ -59,8 +70,14 @@ def draws(fits: Sequence[Analysis]) -> tuple[tuple[str, ...], list[tuple[Any, ..
         columns = [np.asarray(fit.draws[name]) for name in names]
         chains, number = columns[0].shape
         rows += [
-            (fit.id, chain, draw, *(float(column[chain, draw]) for column in columns))
+            (
+                fit.id,
+                chain,
+                draw,
+                *(float(column[chain, draw]) for column in columns),
+                fit.verdict.ok,
+            )
             for chain in range(chains)
             for draw in range(number)
         ]
-    return ("series", "chain", "draw", *names), rows
+    return ("series", "chain", "draw", *names, "converged"), rows

@@ -6,12 +6,16 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from effbayes import domains
+from effbayes.models import catalogue
+from effbayes.models.catalogue import POOLED
 from effbayes.report.document import Block, Code, Paragraph, Points, Section
 
 if TYPE_CHECKING:
     from effbayes.dataset import Series
 
 DEFAULTS = {"warmup": 1000, "draws": 1000, "chains": 4, "target_accept": 0.95}
+MAX_TREE_DEPTH = 10
 OPTIONS = {name: "--" + name.replace("_", "-") for name in DEFAULTS}
 
 METHODS = """\
@@ -24,13 +28,25 @@ What a Bayesian report must say: Kruschke 2021, https://doi.org/10.1038/s41562-0
 
 
 def again(all_series: Sequence[Series], settings: Mapping[str, Any]) -> Section:
-    """The command, in as far as it can be known from a run."""
+    """What to run, in as far as it can be known from a run."""
     blocks: list[Block] = [Code(command(all_series, settings) + "\n")]
-    if not all(_ships(series) for series in all_series):
+    if member := settings.get("pooled"):
+        names = ", ".join(member["series"])
+        blocks.append(
+            Paragraph(f"This series is one of a pooled run, which is made as a whole: {names}.")
+        )
+    if not all(map(_ships, all_series)):
         blocks.append(
             Paragraph(
                 "The table was the reader's own: put its path in place of TABLE.csv, and the "
                 "options that describe its columns. The digest below is that of the data as read."
+            )
+        )
+    if unsaid := _unsaid(settings):
+        blocks.append(
+            Paragraph(
+                "Made in Python, with settings that the command line does not have and that are "
+                f"missing above: {', '.join(unsaid)}."
             )
         )
     blocks.append(
@@ -43,8 +59,31 @@ def again(all_series: Sequence[Series], settings: Mapping[str, Any]) -> Section:
 
 
 def command(all_series: Sequence[Series], settings: Mapping[str, Any]) -> str:
-    """``effbayes sample ...`` with every option that is not a default."""
-    words = ["effbayes", "sample", *_table(all_series)]
+    """``effbayes sample ...`` with every option that is not a default.
+
+    Parameters
+    ----------
+    all_series
+        Of one run each, or all those of a pooled run.
+    settings
+        Of the run or runs.
+
+    Returns
+    -------
+    str
+        A line for each run; of a pooled run that no choice of domains gives, lines of Python.
+    """
+    if settings["model"] == POOLED:
+        return _pooled(all_series, settings)
+    return "\n".join(
+        shlex.join(["effbayes", "sample", *_table(one, settings["model"]), *_options(settings)])
+        for one in all_series
+    )
+
+
+def _options(settings: Mapping[str, Any]) -> list[str]:
+    """Options of model and sampler."""
+    words = []
     for name, default in (("model", "loglinear"), ("prior", "default")):
         if settings[name] != default:
             words += [f"--{name}", settings[name]]
@@ -53,45 +92,75 @@ def command(all_series: Sequence[Series], settings: Mapping[str, Any]) -> str:
     sampler = settings["sampler"]
     for name, number in DEFAULTS.items():
         if sampler[name] != number:
-            words += [OPTIONS[name], f"{sampler[name]:g}"]
-    words += ["--seed", str(sampler["seed"])]
-    return shlex.join(words)
+            words += [OPTIONS[name], str(sampler[name])]
+    return [*words, "--seed", str(sampler["seed"])]
 
 
-def _table(all_series: Sequence[Series]) -> list[str]:
-    """Options that say which rows."""
-    first = all_series[0]
-    if all(map(_ships, all_series)):
-        words = ["--domain", ",".join(dict.fromkeys(series.domain for series in all_series))]
-        if len(all_series) == 1:
-            words += ["--series", first.name]
-    else:
+def _table(series: Series, model: str) -> list[str]:
+    """Options that say which rows of which table."""
+    if not _ships(series):
         words = ["--data", "TABLE.csv"]
-        if first.direction != "falling":
-            words += ["--direction", first.direction]
-    if first.published:
-        words.append("--published")
-    if any(map(_lost_bounds, all_series)):
-        words.append("--point-values")
-    if len(all_series) == 1:
-        words += ["--where", str(first.rows)]
+        if series.direction != "falling":
+            words += ["--direction", series.direction]
+        usual = "all"
+    else:
+        words = ["--domain", series.domain, "--series", series.name]
+        if series.published:
+            words.append("--published")
+        shipped = _shipped(series)
+        if shipped.has_bounds and not series.has_bounds:
+            words.append("--point-values")
+        usual = catalogue.with_rows(model, shipped).rows
+    if series.rows != usual:
+        words += ["--where", str(series.rows)]
     return words
 
 
-def _ships(series: Series) -> bool:
-    from effbayes import domains  # noqa: PLC0415 - reads the catalogue
+def _pooled(all_series: Sequence[Series], settings: Mapping[str, Any]) -> str:
+    """How series are pooled: all of some domains, or in Python those that were chosen."""
+    names = settings.get("pooled", {}).get("series") or [one.id for one in all_series]
+    of_domains = [name.partition("/")[::2] for name in names]
+    if not all(map(_ships, all_series)):
+        return shlex.join(["effbayes", "sample", "--data", "TABLE.csv", *_options(settings)])
+    wanted = list(dict.fromkeys(domain for domain, _ in of_domains))
+    found = [(domain, name) for domain in wanted for name in domains.load_domain(domain)]
+    if found == of_domains and not any(one.published or _lost_bounds(one) for one in all_series):
+        words = ["--domain", ",".join(wanted), *_options(settings)]
+        return shlex.join(["effbayes", "sample", *words])
+    sampler = settings["sampler"]
+    given = [f"{name}={sampler[name]}" for name in DEFAULTS if sampler[name] != DEFAULTS[name]]
+    how = ", ".join(["series", *given, f"seed={sampler['seed']}"])
+    end = ", published=True)" if all_series[0].published else ")"
+    end += ".without_bounds()" if any(map(_lost_bounds, all_series)) else ""
+    lines = [f'    eb.load_series("{domain}", "{name}"{end},' for domain, name in of_domains]
+    head, foot = "import effbayes as eb\n\nseries = [", f"]\nrun = eb.sample_pooled({how})"
+    return "\n".join([head, *lines, foot])
 
+
+def _unsaid(settings: Mapping[str, Any]) -> list[str]:
+    """Settings of a run that no option of the command line gives."""
+    usual = catalogue.usual_priors(settings["model"], settings["prior"])
+    found = [
+        f"{name} = {value:g} of the prior"
+        for name, value in settings["priors"].items()
+        if name != "kind" and usual.get(name) != value
+    ]
+    depth = settings["sampler"].get("max_tree_depth", MAX_TREE_DEPTH)
+    return found + ([] if depth == MAX_TREE_DEPTH else [f"max_tree_depth = {depth}"])
+
+
+def _ships(series: Series) -> bool:
     return series.domain in domains.domain_names()
+
+
+def _shipped(series: Series) -> Series:
+    """The series as the catalogue has it."""
+    return domains.load_series(series.domain, series.name, published=series.published)
 
 
 def _lost_bounds(series: Series) -> bool:
     """Whether a series that ships has bounds that the run left out."""
-    from effbayes import domains  # noqa: PLC0415 - as above
-
-    if series.has_bounds or not _ships(series):
-        return False
-    shipped = domains.load_series(series.domain, series.name, published=series.published)
-    return shipped.has_bounds
+    return _ships(series) and not series.has_bounds and _shipped(series).has_bounds
 
 
 def cite(all_series: Sequence[Series], version: str) -> Section:

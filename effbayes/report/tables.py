@@ -42,7 +42,8 @@ def observations(series: Series, name: str) -> Table:
         (
             text(str(series.label[row])),
             text(_date(series, row)),
-            number(float(series.value[row])),
+            # A row that has bounds need not have a value between them.
+            number(float(series.value[row]) if np.isfinite(series.value[row]) else None),
             text(_error(series, row)),
             text("yes" if series.used[row] else "no"),
             text(str(series.source[row])),

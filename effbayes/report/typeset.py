@@ -38,8 +38,17 @@ UNSET = re.compile(
 )
 """Characters that are not in the fonts that come with Typst, or not for sure."""
 
-NARROWEST, WIDEST = 5, 48
-"""Characters that the width of a column is measured by, at least and at most."""
+WIDEST, LINE = 48, 112
+"""Characters that the width of a column is measured by, at most, and those of a line."""
+
+MARGIN, BOLD = 2.5, 1.15
+"""Characters for the space between columns, and how much wider those of a head are."""
+
+FEW = 8
+"""Characters that a column may lack to hold all it has on one line, and is given first."""
+
+SHORT = 15
+"""Lines up to which a table is kept on one page."""
 
 TITLE, FOOT = 200, 80
 
@@ -144,14 +153,44 @@ def _block(block: Block) -> dict[str, Any]:
 def _table(table: Table) -> dict[str, Any]:
     heads = [settable(cut(column.name)) for column in table.columns]
     rows = [[settable(cut(cell.text)) for cell in row] for row in table.rows]
-    widths = [
-        min(max(NARROWEST, *(len(row[i]) for row in [heads, *rows])), WIDEST)
-        for i in range(len(heads))
-    ]
     return {
         "caption": settable(table.caption),
         "columns": heads,
         "numeric": [column.numeric for column in table.columns],
         "rows": rows,
-        "widths": widths,
+        "widths": _widths(heads, rows),
+        "whole": sum(1 + max(map(len, row)) // WIDEST for row in rows) <= SHORT,
     }
+
+
+def _widths(heads: list[str], rows: list[list[str]]) -> list[float]:
+    """Shares of the columns: each holds its longest word, a short one all, a long one its share.
+
+    Where even the words do not fit, all columns give way alike.
+    """
+    columns = list(zip(heads, *rows, strict=True))
+    widths = [
+        max(BOLD * _longest_word(column[0]), *map(_longest_word, column[1:]), 3.0) + MARGIN
+        for column in columns
+    ]
+    wanted = [
+        max(BOLD * min(len(column[0]), WIDEST), *(min(len(cell), WIDEST) for cell in column[1:]))
+        + MARGIN
+        for column in columns
+    ]
+    lacking = [max(want - width, 0.0) for want, width in zip(wanted, widths, strict=True)]
+    spare = max(LINE - sum(widths), 0.0)
+    for chosen in ([lack <= FEW for lack in lacking], [lack > FEW for lack in lacking]):
+        asked = sum(lack for lack, one in zip(lacking, chosen, strict=True) if one)
+        share = min(spare / asked, 1.0) if asked else 0.0
+        widths = [
+            width + share * lack * one
+            for width, lack, one in zip(widths, lacking, chosen, strict=True)
+        ]
+        spare -= share * asked
+    return [round(width, 2) for width in widths]
+
+
+def _longest_word(cell: str) -> int:
+    """Characters that are not broken; a hyphen ends a word."""
+    return max(map(len, re.split(f"[ {BREAK}]|(?<=-)", cell)), default=0)

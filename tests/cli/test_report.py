@@ -3,11 +3,12 @@
 import csv
 import json
 import re
+import sys
 
 import pytest
 
 from effbayes import wording
-from tests.cli.program import NOT_CONVERGED, run
+from tests.cli.program import NOT_CONVERGED, QUICK, run
 
 
 @pytest.fixture(scope="session")
@@ -49,14 +50,12 @@ def test_sections_come_in_the_order_in_which_a_reader_asks(kept, tmp_path):
     assert run("report", kept[0], "--out", out).code == 0
     text = out.read_text(encoding="utf-8")
     assert tuple(re.findall(r"^## (.+)$", text, re.MULTILINE)) == SECTIONS
-    pictures = re.findall(r"\]\((report-figures/[a-z-]+\.svg)\)", text)
+    pictures = re.findall(r"\]\((report-md-figures/[a-z-]+\.svg)\)", text)
     assert len(pictures) == 8
     for name in pictures:
         assert (tmp_path / name).read_bytes().startswith(b"<?xml")
-    assert (
-        "effbayes sample --domain imagenet --series alexnet-training --point-values "
-        "--where frontier --seed 3"
-    ) in text
+    said = "effbayes sample --domain imagenet --series alexnet-training --point-values --seed 3\n"
+    assert said in text
 
 
 def test_json_is_that_of_summarize(kept, tmp_path):
@@ -78,6 +77,7 @@ def test_csv_holds_every_estimate(kept, tmp_path):
     trend = rows["efficiency_factor.trend"]
     assert float(trend["low"]) == said["efficiency_factor"]["trend"]["low"]
     assert rows["parameters.sigma"]["series"] == "imagenet/alexnet-training"
+    assert rows["verdict"]["note"] == "ok"
 
 
 def test_draws_are_those_of_the_run(kept, tmp_path):
@@ -104,6 +104,69 @@ def test_pictures_alone(kept, tmp_path, kind, begins):
     assert all(content.startswith(begins) for content in found.values())
 
 
+def test_numbers_of_a_run_that_failed_say_so_too(quick, tmp_path):
+    reasons = quick[1].json["diagnostics"]["reasons"]
+    summary, draws, json_too = (tmp_path / name for name in ("a.csv", "draws.csv", "a.json"))
+    assert run("report", quick[0], "--out", summary).code == NOT_CONVERGED
+    assert run("report", quick[0], "--format", "draws", "--out", draws).code == NOT_CONVERGED
+    assert run("report", quick[0], "--out", json_too).code == NOT_CONVERGED
+    with summary.open(newline="", encoding="utf-8") as file:
+        first = next(csv.DictReader(file))
+    assert (first["quantity"], first["median"]) == ("verdict", "")
+    assert first["note"] == "; ".join(["not converged", *reasons])
+    with draws.open(newline="", encoding="utf-8") as file:
+        assert {row["converged"] for row in csv.DictReader(file)} == {"false"}
+    assert json.loads(json_too.read_text(encoding="utf-8"))["diagnostics"]["reasons"] == reasons
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "begins"),
+    [
+        ("html", "report.html", "<!doctype html>"), ("md", "report.md", "# "),
+        ("tex", "report.tex", r"\documentclass"), ("pdf", "report.pdf", "%PDF-"),
+        ("json", "report.json", "{"), ("csv", "report.csv", "series,quantity"),
+        ("draws", "draws.csv", "series,chain,draw"),
+    ],
+)  # fmt: skip
+def test_each_format_has_a_name_of_its_own(kept, tmp_path, monkeypatch, kind, name, begins):
+    monkeypatch.chdir(tmp_path)
+    result = run("report", kept[0], "--format", kind)
+    assert (result.code, result.out) == (0, f"{name}\n")
+    content = (tmp_path / name).read_bytes()
+    assert content[: len(begins)].decode().lower() == begins.lower()
+    beside = {"md": ".svg", "tex": ".pdf"}.get(kind)
+    found = sorted(path.suffix for path in tmp_path.glob("report-*-figures/*"))
+    assert found == ([beside] * 8 if beside else [])
+
+
+@pytest.mark.parametrize("ending", ["pdf", "tex"])
+def test_the_ending_tells_the_format(kept, tmp_path, ending):
+    out = tmp_path / f"mine.{ending}"
+    assert run("report", kept[0], "--out", out).code == 0
+    assert out.read_bytes().startswith(b"%PDF-" if ending == "pdf" else b"\\documentclass")
+
+
+def test_without_the_extra_it_is_said_what_to_install(kept, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "typst", None)
+    result = run("report", kept[0], "--out", tmp_path / "a.pdf")
+    assert result.code == 2
+    assert "effbayes[pdf]" in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_failed_is_said_before_the_answer(kept, tmp_path):
+    failed, out = tmp_path / "failed.nc", tmp_path / "report.md"
+    made = run(
+        "sample", "--domain", "imagenet", "--series", "alexnet-training", "--point-values",
+        "--prior", "signed", *QUICK, "--out", failed,
+    )  # fmt: skip
+    assert made.code == NOT_CONVERGED
+    assert run("report", kept[0], failed, "--out", out).code == NOT_CONVERGED
+    head = out.read_text(encoding="utf-8").replace("\\", "").partition("**Efficiency doubles")[0]
+    assert "These numbers cannot be relied on" in head
+    assert "imagenet/alexnet-training, loglinear (signed): the sampler did not converge" in head
+
+
 @pytest.mark.parametrize("ending", ["html", "md"])
 def test_a_run_that_failed_says_so_first(quick, tmp_path, ending):
     out = tmp_path / f"report.{ending}"
@@ -127,7 +190,7 @@ def test_nothing_is_replaced_unless_it_is_said(kept, tmp_path):
     assert "exists" in result.err
     assert run("report", kept[0], "--out", out, "--force").code == 0
     assert json.loads(out.read_text(encoding="utf-8"))["schema"] == "effbayes.summary/1"
-    beside = tmp_path / "other-figures"
+    beside = tmp_path / "other-md-figures"
     beside.mkdir()
     (beside / "mine").touch()
     result = run("report", kept[0], "--out", tmp_path / "other.md")

@@ -14,6 +14,7 @@ import pytest
 from example_report import HOSTILE, document, hostile_series, several
 
 import effbayes as eb
+from effbayes.figures import offline
 from effbayes.report.document import (
     Cell,
     Code,
@@ -27,7 +28,7 @@ from effbayes.report.document import (
     Verdict,
 )
 from effbayes.report.inline_svg import COLORS, inlined
-from effbayes.report.page import LONG, linked, render
+from effbayes.report.page import LONG, NOT_TEXT, linked, render
 
 from .conftest import make_series
 
@@ -369,3 +370,12 @@ def test_lines_and_words_can_be_told_from_the_paper(page, block):
     # WCAG 2.2: 4.5 for words, 3 for what a figure is understood by.
     assert min(contrast(name) for name in ("ink", "muted", "accent", "bad", "good")) >= 4.5
     assert min(contrast(name) for name in ("blue", "orange", "green", "gray", "axis")) >= 3.0
+
+
+def test_no_character_of_a_table_is_one_that_a_terminal_obeys():
+    text = render(small(Paragraph("\x1b[31m \x00 \x07 \x9b2J \ud800 \tend")))
+    assert text.encode()
+    assert not NOT_TEXT.search(text)
+    for shown in ("(U+001B)[31m", "(U+0000)", "(U+0007)", "(U+009B)2J", "(U+D800)"):
+        assert shown in text
+    assert not NOT_TEXT.search(offline.script())

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import asdict
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import effbayes as eb
 from effbayes import wording
+from effbayes.inference.nuts import SamplerSettings
 from effbayes.models.catalogue import MODELS
+from effbayes.models.loglinear import Priors
 from effbayes.report import markdown, mathematics, of_a_run, of_several, plain_numbers, reproducing
 from effbayes.report.document import Document, Picture, Points, Table
 from effbayes.trend import rate_per_year
 
 SEED = 4
+PRIORS = ("default", "signed", "reference")
 
 
 def fit_of(model: str = "loglinear", **options):
@@ -89,7 +94,10 @@ def test_every_model_has_its_mathematics(model):
 
 def test_priors_that_had_no_part_are_left_out():
     default, signed = (fit_of(prior=prior).settings for prior in ("default", "signed"))
-    assert "doubling time log-normal with median 18 months" in mathematics.priors(default)
+    said = (
+        "doubling time log-normal with median 18 months and standard deviation 1.2 of its logarithm"
+    )
+    assert said in mathematics.priors(default)
     assert "r ~ Normal(0, 2)" in mathematics.priors(signed)
     assert not any("18 months" in word for word in mathematics.priors(signed))
     flat = fit_of(prior="reference")
@@ -99,7 +107,14 @@ def test_priors_that_had_no_part_are_left_out():
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"robust": True}, {"prior": "signed", "draws": 500}, {"where": "all"}],
+    [
+        {},
+        {"robust": True},
+        {"prior": "signed", "draws": 500},
+        {"where": "all"},
+        {"model": "records"},
+        {"model": "changepoint", "where": "all"},
+    ],
 )
 def test_the_command_makes_the_run_again(options):
     from tests.cli.program import run
@@ -108,6 +123,53 @@ def test_the_command_makes_the_run_again(options):
     program, *words = shlex.split(reproducing.command([fit.series], fit.settings))
     assert program == "effbayes"
     assert run(*words, "--json").json["rate_per_year"] == fit.summary()["rate_per_year"]
+
+
+def test_the_usual_settings_are_those_of_the_sampler():
+    assert asdict(SamplerSettings()) == {
+        **reproducing.DEFAULTS, "max_tree_depth": reproducing.MAX_TREE_DEPTH
+    }  # fmt: skip
+
+
+def test_numbers_of_settings_are_printed_whole(fit):
+    sampler = fit.settings["sampler"] | {"warmup": 1_000_000, "draws": 1_234_567}
+    settings = fit.settings | {"sampler": sampler | {"target_accept": 0.9999999}}
+    said = reproducing.command([fit.series], settings)
+    assert "--warmup 1000000 --draws 1234567 --target-accept 0.9999999" in said
+
+
+def test_what_the_command_line_does_not_have_is_named():
+    fit = fit_of(prior=Priors(doubling_time_median=36.0), max_tree_depth=9)
+    found = texts(of_a_run.document(fit))
+    assert "doubling_time_median = 36 of the prior, max_tree_depth = 9" in found
+    assert "Made in Python" not in texts(of_a_run.document(fit_of()))
+
+
+def test_several_runs_have_a_command_each():
+    lines = reproducing.command([fit.series for fit in domain()], fit_of().settings).splitlines()
+    assert [line.split()[3:6] for line in lines] == [
+        ["imagenet", "--series", "alexnet-training"],
+        ["imagenet", "--series", "resnet50-training"],
+    ]
+
+
+def test_a_pooled_run_is_made_again_as_a_whole():
+    from tests.cli.program import run
+
+    translation = list(eb.load_domain("translation").values())
+    some = [translation[0], eb.load_series("go", "alphago-zero-level")]
+    whole, part = (
+        eb.sample_pooled(series, seed=SEED, platform="cpu") for series in (translation, some)
+    )
+    _, *words = shlex.split(reproducing.command(translation, whole.settings))
+    assert run(*words, "--json").json["population"] == whole.summary()["population"]
+    member = whole.members[translation[1].id]
+    assert reproducing.command([member.series], member.settings) == reproducing.command(
+        translation, whole.settings
+    )
+    names = {"eb": eb}
+    exec(reproducing.command(some, part.settings), names)  # noqa: S102 - what a reader would do
+    assert names["run"].summary() == part.summary()
 
 
 def test_a_table_of_the_readers_own():
@@ -131,6 +193,54 @@ def test_several_series_and_what_was_published():
     assert all(picture.explore is None for picture in found.pictures() if picture.id != "forest")
 
 
+def own(values, **options):
+    dates = [f"{2012 + 2 * i}-01-01" for i in range(len(values))]
+    return eb.read_series(pd.DataFrame({"date": dates, "value": values}), **options)
+
+
+def test_a_series_without_progress_is_not_left_out_of_the_answer(fit):
+    flat = eb.sample(own([10, 13, 11, 14]), prior="signed", seed=SEED, platform="cpu")
+    found = of_several.document([fit_of(prior="signed"), flat])
+    assert "The median of table is no progress." in found.answer
+    assert "Median doubling times of efficiency (95 % intervals) are" in found.answer
+
+
+def test_a_loss_is_no_doubling_time_and_no_unit_leaves_no_gap():
+    series = own([100, 50, 30, 10], direction="rising")
+    found = of_a_run.document(eb.sample(series, prior="signed", seed=SEED, platform="cpu"))
+    assert found.answer == "There is no progress (95 % equal-tailed credible interval)."
+    assert found.pictures()[0].caption.startswith("Values, on a logarithmic axis.")
+    assert not re.search(r" [.,;]|, \|", re.sub(r"\| ---.*", "", texts(found)))
+
+
+def test_a_row_with_bounds_alone_has_no_value():
+    table = pd.DataFrame(
+        {"date": ["2012", "2014", "2016", "2018"], "value": [100, None, 30, 10]}
+        | {"value_low": [None, 50, None, None], "value_high": [None, 80, None, None]}
+    )
+    found = of_a_run.document(eb.sample(eb.read_series(table), seed=SEED, platform="cpu"))
+    cells = [cell for table in found.tables() for row in table.rows for cell in row]
+    assert all(cell.value is None or np.isfinite(cell.value) for cell in cells)
+    assert "nan" not in {cell.text for cell in cells}
+    assert "50.0 to 80.0" in {cell.text for cell in cells}
+
+
+def test_the_prior_is_checked_against_the_rows(fit):
+    [table] = [each for each in of_a_run.document(fit).tables() if each.id == "prior-predictive"]
+    assert [row[0].text for row in table.rows] == ["AlexNet", "MobileNet v1", "EfficientNet-b0"]
+    drawn = fit.posterior["prior_predictive"]["y"].to_numpy()[0]
+    low, middle, high = np.exp2(np.quantile(drawn[:, 0], [0.025, 0.5, 0.975]))
+    assert table.rows[0][3].text == wording.estimate({"median": middle, "low": low, "high": high})
+    assert "6 of 6 rows" in table.caption
+
+
+def test_priors_say_why():
+    why = {prior: mathematics.reasons(fit_of(prior=prior).settings) for prior in PRIORS}
+    assert "95 % likely between 1.71 and 189 months; sigma is 95 % likely below" in why["default"]
+    assert "rates of both signs are as likely" in why["signed"]
+    assert "no one's belief" in why["reference"]
+
+
 def test_runs_made_otherwise_are_not_put_side_by_side(fit):
     other = eb.load_series("go", "alphago-zero-level")
     with pytest.raises(eb.UsageError, match="these differ"):
@@ -145,8 +255,9 @@ def test_a_pooled_run():
     typical = found.numbers["population"]["doubling_time_typical_months"]
     assert wording.doubling_time(typical, "months") in found.answer
     rows = plain_numbers.summary(found.numbers)
-    assert rows[0][:3] == ("", "doubling_time_typical_months", typical["median"])
-    assert {row[0] for row in rows[4:]} == {one.id for one in series}
+    assert rows[0][:2] == ("", "verdict")
+    assert rows[1][:3] == ("", "doubling_time_typical_months", typical["median"])
+    assert {row[0] for row in rows[5:]} == {one.id for one in series}
 
 
 def test_pictures_say_what_they_show_to_those_who_do_not_see_them(fit):

@@ -15,7 +15,7 @@ from small_report import BAD, HOSTILE_MORE, small, strings_of
 
 from effbayes.errors import UsageError
 from effbayes.report.characters import cut, one_line
-from effbayes.report.typeset import BREAK, UNSET, _data, render, settable
+from effbayes.report.typeset import BREAK, LINE, UNSET, _data, _widths, render, settable
 
 ALL = [*HOSTILE, *HOSTILE_MORE]
 
@@ -83,3 +83,28 @@ def test_any_text_has_glyphs_and_can_be_broken(content):
     given_to_it = settable(content)
     assert UNSET.search(given_to_it.replace(BREAK, "")) is None
     assert max(map(len, given_to_it.replace(BREAK, " ").split(" "))) <= 24
+
+
+def test_columns_hold_their_words_and_long_ones_share_the_rest():
+    source = "Hernandez & Brown 2020, appendix A; date: first arXiv version"
+    heads = ["system", "rows", "doubling time, months (95 %)", "source", "used"]
+    rows = [["imagenet/alexnet-training", "6 of 16", "15.4 (12.5 to 20.6)", source, "yes"]]
+    widths = _widths(heads, rows)
+    for width, cells in zip(widths, zip(heads, *rows, strict=True), strict=True):
+        assert width > max(len(word) for cell in cells for word in cell.replace("-", "- ").split())
+    assert widths[1] > len("6 of 16")
+    assert widths[3] == max(widths)
+    assert sum(widths) == pytest.approx(LINE, abs=0.05)
+
+
+def test_more_words_than_fit_give_way_alike():
+    assert len(set(_widths(["a" * 20] * 12, [["b" * 20] * 12]))) == 1
+
+
+def test_a_short_table_is_kept_on_one_page():
+    short, long = (_data(small(rows=rows))["sections"] for rows in (2, 40))
+    kept = [
+        [block["whole"] for part in sections for block in part["blocks"] if "whole" in block]
+        for sections in (short, long)
+    ]
+    assert kept == [[True], [False]]
