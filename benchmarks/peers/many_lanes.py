@@ -17,7 +17,7 @@ from effbayes import runtime
 from effbayes.inference import lanes
 from effbayes.inference.importance import ESS_LIMIT, K_LIMIT, importance
 from effbayes.inference.lanes import Lanes, LaneSettings, Shape
-from effbayes.models.contract import Data, data_from_series, stacked
+from effbayes.models.contract import Data, data_from_series
 from effbayes.models.loglinear import LogLinear
 from effbayes.replicates import calibration, engine
 from effbayes.replicates.many import coordinates
@@ -39,7 +39,7 @@ def draw(asked: dict[str, Any]) -> None:
     template = data_from_series(SERIES)
     with runtime.on_device(asked["platform"]):
         root, numbers = runtime.key_bits(asked["seed"]), np.arange(asked["sets"])
-        drawn = stacked([each for _, each in lanes.simulate_lanes(MODEL, root, numbers, template)])
+        _, drawn = lanes.simulate_lanes(MODEL, root, numbers, template)
     n = SERIES.n_obs
     columns = {f"data_{name}": column for name, column in drawn._asdict().items()}
     np.savez(asked["data"], t=template.t[:n], y=drawn.y[:, :n], centre=template.y_mean, **columns)

@@ -167,14 +167,18 @@ def run_lanes(
 
 def simulate_lanes(
     model: Model, root: np.ndarray, numbers: np.ndarray, data: Data
-) -> list[tuple[dict[str, np.ndarray], Data]]:
-    """True values and data of simulated lanes, as `run_lanes` drew them."""
+) -> tuple[dict[str, np.ndarray], Data]:
+    """True values and data of simulated lanes, as `run_lanes` drew them; first dim the lane."""
+    truth, drawn = _simulating(model)(root, numbers.astype(np.uint32), data)
+    return jax.tree.map(np.asarray, (truth, drawn))
 
-    @jax.jit
-    def one(number: Any) -> Any:
-        return _simulated(model, _key(root, number), jax.tree.map(jnp.asarray, data))
 
-    return [jax.tree.map(np.asarray, one(np.uint32(number))) for number in numbers]
+@lru_cache(maxsize=8)
+def _simulating(model: Model) -> Any:
+    def every(root: Any, numbers: Any, data: Data) -> Any:
+        return jax.vmap(lambda number: _simulated(model, _key(root, number), data))(numbers)
+
+    return jax.jit(every)
 
 
 def ranks_of(

@@ -218,8 +218,8 @@ class PosteriorsPart:
         if not self.settings.simulated:
             return model, chosen(self.own.data, place), {}
         number = self.numbers[place : place + 1]
-        [(truth, data)] = lanes.simulate_lanes(model, self.root, number, self.own.data)
-        return model, data, truth
+        truth, data = lanes.simulate_lanes(model, self.root, number, self.own.data)
+        return model, chosen(data, 0), {name: np.asarray(each[0]) for name, each in truth.items()}
 
 
 def _some(own: Lanes, which: Any, settings: LaneSettings) -> Lanes:

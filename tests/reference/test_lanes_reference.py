@@ -299,11 +299,10 @@ def test_simulated_lanes_come_again_as_they_were(simulated, template):
     """Truth to the bit; a fit to the data that come again is the lane's fit, to rounding."""
     numbers = np.array([0, 5, 63, 64, 900])
     with runtime.on_device("cpu"):
-        again = lanes.simulate_lanes(MODEL, ROOT, numbers, template)
+        again, data = lanes.simulate_lanes(MODEL, ROOT, numbers, template)
     names = lanes.quantities(MODEL)
-    truth = np.array([[values[name] for name in names] for values, _ in again])
+    truth = np.stack([again[name] for name in names], axis=1)
     np.testing.assert_array_equal(truth, simulated["truth"][numbers, : len(names)])
-    data = Data(*(np.stack(column) for column in zip(*(data for _, data in again), strict=True)))
     with runtime.on_device("cpu") as device:
         plan = runtime.plan(device)
         fitted = lanes.run_lanes(MODEL, SETTINGS, SHAPE, ROOT, numbers, Lanes(data), plan=plan)
