@@ -157,7 +157,9 @@ def _measured(ask: Asker, chosen: argparse.Namespace) -> Iterator[dict[str, Any]
         sets = min(512, chosen.sets) if chosen.platform == "cpu" else chosen.sets
         yield {"widths": ask(lanes, what="widths", sets=sets, widths=widths, rounds=chosen.rounds)}
     if "precision" in parts:
-        width, sets = 8 if chosen.platform == "cpu" else 1024, min(512, chosen.sets)
+        width, sets = 1024, chosen.sets
+        if chosen.platform == "cpu":
+            width, sets = 8, min(512, sets)
         yield {"precision": ask(lanes, what="precision", sets=sets, width=width)}
     if "sbc" in parts:
         yield {"sbc": ask(lanes, what="sbc", lanes=chosen.sbc, warm_up=1024)}
@@ -181,20 +183,24 @@ def _peers(ask: Asker, chosen: argparse.Namespace, known: Mapping[str, Any]) -> 
     for name in asked:
         if name not in CHAINS | POOLED:
             raise SystemExit(f"{name!r} is not one of {'; '.join(CHAINS | POOLED)}")
-    for name, (script, packages, most, told) in known.items():
+    for name, (script, packages, sets, told) in known.items():
         if name not in asked:
             continue
         if not all(map(_installed, packages)):
             found[name] = {"failed": "not installed"}
             continue
         whole = chosen.pooled_sets if known is POOLED else chosen.sets
-        told = dict(told)
-        if chosen.platform != "cpu" and told.get("side_by_side", 1) > 1:
-            # What fills an accelerator; in turn they would take hours there.
-            most = told["side_by_side"] = SIDE_BY_SIDE
-        sets = min(whole, chosen.peer_sets or most)
-        found[name] = ask(script, sets=sets, **told)
+        wide = _side_by_side(chosen, told)
+        most = chosen.peer_sets or (sets if wide == told else SIDE_BY_SIDE)
+        found[name] = ask(script, sets=min(whole, most), **wide)
     return found
+
+
+def _side_by_side(chosen: argparse.Namespace, told: Mapping[str, Any]) -> dict[str, Any]:
+    """A peer's task, with as many data sets in lock step as fill the device."""
+    if chosen.platform == "cpu" or told.get("side_by_side", 1) == 1:
+        return dict(told)
+    return dict(told) | {"side_by_side": SIDE_BY_SIDE}
 
 
 def _widths(chosen: argparse.Namespace) -> list[int]:

@@ -37,10 +37,6 @@ OF_MEMBERS = ("alpha", "rate", "sigma", "doubling_time")
 GIVEN = ("mu", "tau", "s")
 """Draws of the population that each member carries: its prior, draw by draw."""
 
-UNITS = dict.fromkeys(("doubling_time_typical", "doubling_time_new", "doubling_time"), "months")
-UNITS |= dict.fromkeys(("s", "sigma"), "doublings") | {"mu": "log of months", "tau": "1"}
-UNITS |= {"alpha": "log2 of each series' unit", "rate": "doublings per year"}
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Member(Analysis):
@@ -365,56 +361,18 @@ def _member_tree(analysis: Analysis, platform: str | None) -> xr.DataTree:
 
 def _build_tree(pooled: Pooled) -> xr.DataTree:
     """Label a pooled run: the groups of all series together, and a tree of each."""
-    import xarray as xr  # noqa: PLC0415 - slow to import
+    from effbayes import pooled_tree  # noqa: PLC0415 - xarray is slow to import
 
-    from effbayes import tree  # noqa: PLC0415
-
-    children = [one.posterior for one in pooled.members.values()]
-    names = list(pooled.members)
-    groups: dict[str, Any] = {
-        "posterior": _posterior(pooled, names).assign_attrs(children[0]["posterior"].attrs),
-        "sample_stats": children[0]["sample_stats"].to_dataset(),
+    stacked = {
+        name: np.stack([one.draws[name] for one in pooled.members.values()], axis=-1)
+        for name in OF_MEMBERS
     }
-    for group in ("log_likelihood", "posterior_predictive", "observed_data", "constant_data"):
-        if all(group in child for child in children):
-            parts = [child[group].to_dataset() for child in children]
-            groups[group] = _end_to_end(parts, names)
-    groups |= {f"members/{number}": child for number, child in enumerate(children)}
-    run = xr.DataTree.from_dict(groups)
-    content: dict[str, Any] = {"schema": tree.POOLED_SCHEMA, "series": names}
-    content |= {"settings": pooled.settings, "made_by": pooled.made_by}
-    run.attrs |= {
-        tree.ATTRIBUTE: json.dumps(content, allow_nan=False),
-        "created_at": provenance.now(),
-        "creation_library": "effbayes",
-        "creation_library_version": pooled.made_by["effbayes"],
-    }
-    return run
-
-
-def _posterior(pooled: Pooled, names: Sequence[str]) -> xr.Dataset:
-    """Draws of the population, dims (chain, draw), and of the members, (chain, draw, series)."""
-    import xarray as xr  # noqa: PLC0415 - slow to import
-
-    arrays: dict[str, Any] = {name: (("chain", "draw"), x) for name, x in pooled.population.items()}
-    for name in OF_MEMBERS:
-        stacked = np.stack([one.draws[name] for one in pooled.members.values()], axis=-1)
-        arrays[name] = (("chain", "draw", "series"), stacked)
-    arrays = {name: (*labelled, {"units": UNITS[name]}) for name, labelled in arrays.items()}
-    chains, draws = map(np.arange, pooled.population["mu"].shape)
-    series = np.array(names, dtype=object)
-    return xr.Dataset(arrays, coords={"chain": chains, "draw": draws, "series": series})
-
-
-def _end_to_end(parts: Sequence[xr.Dataset], names: Sequence[str]) -> xr.Dataset:
-    """Rows of all series one after another along obs, each with the series that it is of."""
-    import xarray as xr  # noqa: PLC0415 - slow to import
-
-    joined = xr.concat([part.drop_vars("obs") for part in parts], dim="obs")
-    rows = np.concatenate([part["obs"].to_numpy() for part in parts])
-    of = np.repeat(np.array(names, dtype=object), [part.sizes["obs"] for part in parts])
-    along = {"obs": np.arange(len(of)), "series_of_obs": ("obs", of), "row": ("obs", rows)}
-    return joined.assign_coords(along)
+    return pooled_tree.build(
+        trees={name: one.posterior for name, one in pooled.members.items()},
+        population=pooled.population,
+        of_members=stacked,
+        about={"settings": pooled.settings, "made_by": pooled.made_by},
+    )
 
 
 def _return(run: xr.DataTree) -> Callable[[Any], xr.DataTree]:

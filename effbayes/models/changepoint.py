@@ -52,7 +52,7 @@ from effbayes.models.broken_line import (
     mean_rate,
 )
 from effbayes.models.broken_line_space import BrokenLineSpace
-from effbayes.models.contract import Data, Parameters, data_from_series
+from effbayes.models.contract import Data, OneSeries, Parameters, data_from_series
 from effbayes.models.priors import TrendPriors
 from effbayes.models.propriety import require_proper
 from effbayes.models.simulation import reported, with_values
@@ -106,7 +106,7 @@ class Priors(TrendPriors):
 
 
 @dataclass(frozen=True)
-class Changepoint:
+class Changepoint(OneSeries):
     """The changepoint model as a `effbayes.models.contract.Model`.
 
     Parameters

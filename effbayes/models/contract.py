@@ -122,6 +122,30 @@ class Model(Protocol):
         """Settings and priors, for provenance."""
 
 
+class OneSeries:
+    """What all models of one series say of themselves."""
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Scalar parameters beside the rate."""
+        raise NotImplementedError
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """Scalar quantities that every posterior reports."""
+        return ("rate", *self.parameters)
+
+    @property
+    def reported_of_members(self) -> tuple[str, ...]:
+        """None: there is one series."""
+        return ()
+
+    @property
+    def common_coordinates(self) -> int | None:
+        """None: there is one series."""
+        return None
+
+
 SMALLEST_BUCKET = 8
 
 

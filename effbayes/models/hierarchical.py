@@ -22,9 +22,10 @@ non-centred form suits both. Here a position is
 
 standardised one after another, each by the normal approximation of its distribution given the data
 and those before it in the order s, tau, sigma_d, mu, log T_d, alpha_d. A series is thus centred in
-the measure in which its own rows inform it (`log_noise`, `rate_in_errors`), and mu has all log T_d
-integrated out (`population_mean`). Since each step moves and scales one coordinate only, the
-Jacobian is the product of the scales, and the posterior does not depend on the approximations.
+the measure in which its own rows inform it (`rate_in_errors`, `hierarchical_space.log_noise`), and
+mu has all log T_d integrated out (`population_mean`). Since each step moves and scales one
+coordinate only, the Jacobian is the product of the scales, and the posterior does not depend on the
+approximations.
 """
 
 from __future__ import annotations
@@ -41,8 +42,9 @@ from jax import Array
 from effbayes.arrays import Count, Position, RandomKey, Scalar
 from effbayes.dataset.series import Series
 from effbayes.errors import DataError, UsageError
-from effbayes.models.axes import Normal, softplus_inverse
+from effbayes.models.axes import Normal
 from effbayes.models.contract import Data, Parameters, bucket_size, data_from_series
+from effbayes.models.hierarchical_space import Space
 from effbayes.models.least_squares import LeastSquares, least_squares
 from effbayes.models.population import own_estimate, population_mean, rate_in_errors
 from effbayes.models.priors import TrendPriors
@@ -163,7 +165,7 @@ class Hierarchical:
         """A jittered start: near each series' own trend, or far from it, where all is noise."""
         s = jnp.where(far, _typical(data.sigma_far), _typical(data.sigma_guess))
         tau = jnp.where(far, 0.1, 0.7) * self.priors.tau_scale
-        space = _Space(self.priors, data)
+        space = Space(self.priors, data)
         noise = space.log_sigma(s)
         away = (jnp.log(data.sigma_far) - noise.centre) / noise.scale
         away = jnp.where(far, jnp.clip(away, 0.0, FARTHEST), 0.0)
@@ -219,7 +221,7 @@ class Hierarchical:
         """Values at a position, and the log Jacobian of the map to the NumPyro sites."""
         z_mu, z_tau, z_s = position[:POPULATION]
         z = position[POPULATION:].reshape((-1, 3))
-        space = _Space(self.priors, data)
+        space = Space(self.priors, data)
         tau, log_tau_slope = space.tau(z_tau)
         s, log_s_slope = space.s(z_s)
         noise = space.log_sigma(s)
@@ -281,95 +283,12 @@ class Member(TrendModel):
         series.require_trend()
 
 
-def log_noise(log_centre: Scalar, spread: float, squares: Array, freedoms: Array) -> Normal:
-    """Normal approximation of log sigma given its population and a sum of squares.
-
-    The mode of ``-nu l - SS exp(-2 l) / 2 - (l - L)**2 / (2 spread**2)`` is known in closed form:
-    with p = spread**-2 and a = L - nu / p it is ``a + W(2 SS exp(-2 a) / p) / 2`` where W is
-    Lambert's function, and the curvature there is ``p (1 + W)``.
-
-    Parameters
-    ----------
-    log_centre, spread
-        Of the population of log sigma.
-    squares, freedoms
-        SS and nu of each series, dims (series,).
-    """
-    precision = spread**-2
-    a = log_centre - freedoms / precision
-    w = _lambert_of_exp(jnp.log(2.0 * squares / precision) - 2.0 * a)
-    return Normal(a + 0.5 * w, spread * (1.0 + w) ** -0.5)
-
-
-@dataclass(frozen=True)
-class _Space:
-    """The coordinates of the population, and what the data say of each series' noise."""
-
-    priors: Priors
-    data: Data
-
-    @property
-    def prior_of_mean(self) -> Normal:
-        """Prior of mu."""
-        median = jnp.log(self.priors.doubling_time_median)
-        return Normal(median, jnp.asarray(self.priors.doubling_time_sdlog))
-
-    def tau(self, z: Scalar) -> tuple[Scalar, Scalar]:
-        """Spread of the population at its coordinate, and the log of its slope there."""
-        return _softplus(z, 0.5 * self.priors.tau_scale)
-
-    def tau_axis(self, tau: Scalar) -> Scalar:
-        """Inverse of `tau`."""
-        return softplus_inverse(tau / (0.5 * self.priors.tau_scale))
-
-    def s(self, z: Scalar) -> tuple[Scalar, Scalar]:
-        """Typical noise at its coordinate, and the log of its slope there."""
-        return _softplus(z, 0.25 * self.priors.sigma_scale)
-
-    def s_axis(self, s: Scalar) -> Scalar:
-        """Inverse of `s`."""
-        return softplus_inverse(s / (0.25 * self.priors.sigma_scale))
-
-    def log_sigma(self, s: Scalar) -> Normal:
-        """Approximate distribution of each series' log noise given the typical one."""
-        data = self.data
-        one_sided = jnp.isfinite(data.low) ^ jnp.isfinite(data.high)
-        counted = data.mask & ~one_sided
-        two_sided = jnp.isfinite(data.low) & jnp.isfinite(data.high)
-        width = jnp.where(two_sided, jnp.where(two_sided, data.high - data.low, 0.0), 0.0)
-        by_date = data.rate_guess[:, None] * data.date_sd
-        known = data.value_sd**2 + by_date**2 + width**2 / 12.0
-        rows = jnp.sum(counted, axis=1)
-        other = jnp.sum(jnp.where(counted, known, 0.0), axis=1) / jnp.maximum(rows, 1)
-        spread = data.sigma_guess**2
-        # Known errors explain a part of the spread, and what is left says less of sigma.
-        freedoms = jnp.maximum(rows - 2.0, 0.0) * (spread / (spread + other)) ** 2
-        squares = freedoms * jnp.maximum(spread - other, 0.01 * spread) + _LEAST_SQUARES
-        return log_noise(jnp.log(s), self.priors.sigma_spread, squares, freedoms)
-
-
-_LAMBERT_STEPS = 3
-_LEAST_SQUARES = 1e-12
-
-
-def _softplus(z: Scalar, scale: float) -> tuple[Scalar, Scalar]:
-    return scale * jax.nn.softplus(z), jnp.log(scale) + jax.nn.log_sigmoid(z)
-
-
 def _level(fit: LeastSquares, rate: Array, data: Data, prior_sd: float) -> Normal:
     """Distribution of alpha given rate and sigma."""
     level = fit.level - data.slope_sign * rate * fit.time
     precision = fit.weight + prior_sd**-2
     centre = (fit.weight * level + data.y_mean * prior_sd**-2) / precision
     return Normal(centre, precision**-0.5)
-
-
-def _lambert_of_exp(y: Array) -> Array:
-    """Lambert's W of exp(y), by Newton's method for ``w + log w = y``."""
-    w = jax.nn.softplus(y)
-    for _ in range(_LAMBERT_STEPS):
-        w *= (1.0 + y - jnp.log(w)) / (1.0 + w)
-    return w
 
 
 def _typical(sigma: Array) -> Array:

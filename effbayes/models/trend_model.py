@@ -17,7 +17,7 @@ from jax import Array
 
 from effbayes.arrays import Count, PerObs, Position, RandomKey, Scalar
 from effbayes.dataset.series import Series
-from effbayes.models.contract import Data, Parameters
+from effbayes.models.contract import Data, OneSeries, Parameters
 from effbayes.models.least_squares import Beside
 from effbayes.models.priors import TrendPriors
 from effbayes.models.simulation import reported, with_values
@@ -37,7 +37,7 @@ class Positive(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TrendModel(ABC):
+class TrendModel(OneSeries, ABC):
     """A `effbayes.models.contract.Model` but for its noise; see there for what methods do.
 
     Parameters
@@ -83,21 +83,6 @@ class TrendModel(ABC):
     def parameters(self) -> tuple[str, ...]:
         """Scalar parameters beside the rate, in the order they are shown."""
         return ("alpha", "sigma", *(one.name for one in self.own))
-
-    @property
-    def reported(self) -> tuple[str, ...]:
-        """Scalar quantities that every posterior reports."""
-        return ("rate", *self.parameters)
-
-    @property
-    def reported_of_members(self) -> tuple[str, ...]:
-        """None: there is one series."""
-        return ()
-
-    @property
-    def common_coordinates(self) -> int | None:
-        """None: there is one series."""
-        return None
 
     def log_density(self, position: Position, data: Data) -> Scalar:
         """Log joint density at a position of the whitened space, Jacobian included."""

@@ -18,9 +18,9 @@ from effbayes.models.hierarchical import (
     Member,
     Priors,
     data_from_many,
-    log_noise,
     make_model,
 )
+from effbayes.models.hierarchical_space import log_noise
 from effbayes.models.least_squares import LeastSquares
 from effbayes.models.population import (
     Estimates,

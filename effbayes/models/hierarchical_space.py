@@ -1,0 +1,100 @@
+"""Coordinates of a population, and where the noises of its members lie given the typical one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from effbayes.arrays import Scalar
+from effbayes.models.axes import Normal, softplus_inverse
+from effbayes.models.contract import Data
+
+if TYPE_CHECKING:
+    from effbayes.models.hierarchical import Priors
+
+
+_LAMBERT_STEPS = 3
+_LEAST_SQUARES = 1e-12
+
+
+@dataclass(frozen=True)
+class Space:
+    """The coordinates of the population, and what the data say of each series' noise."""
+
+    priors: Priors
+    data: Data
+
+    @property
+    def prior_of_mean(self) -> Normal:
+        """Prior of mu."""
+        median = jnp.log(self.priors.doubling_time_median)
+        return Normal(median, jnp.asarray(self.priors.doubling_time_sdlog))
+
+    def tau(self, z: Scalar) -> tuple[Scalar, Scalar]:
+        """Spread of the population at its coordinate, and the log of its slope there."""
+        return _softplus(z, 0.5 * self.priors.tau_scale)
+
+    def tau_axis(self, tau: Scalar) -> Scalar:
+        """Inverse of `tau`."""
+        return softplus_inverse(tau / (0.5 * self.priors.tau_scale))
+
+    def s(self, z: Scalar) -> tuple[Scalar, Scalar]:
+        """Typical noise at its coordinate, and the log of its slope there."""
+        return _softplus(z, 0.25 * self.priors.sigma_scale)
+
+    def s_axis(self, s: Scalar) -> Scalar:
+        """Inverse of `s`."""
+        return softplus_inverse(s / (0.25 * self.priors.sigma_scale))
+
+    def log_sigma(self, s: Scalar) -> Normal:
+        """Approximate distribution of each series' log noise given the typical one."""
+        data = self.data
+        one_sided = jnp.isfinite(data.low) ^ jnp.isfinite(data.high)
+        counted = data.mask & ~one_sided
+        two_sided = jnp.isfinite(data.low) & jnp.isfinite(data.high)
+        width = jnp.where(two_sided, jnp.where(two_sided, data.high - data.low, 0.0), 0.0)
+        by_date = data.rate_guess[:, None] * data.date_sd
+        known = data.value_sd**2 + by_date**2 + width**2 / 12.0
+        rows = jnp.sum(counted, axis=1)
+        other = jnp.sum(jnp.where(counted, known, 0.0), axis=1) / jnp.maximum(rows, 1)
+        spread = data.sigma_guess**2
+        # Known errors explain a part of the spread, and what is left says less of sigma.
+        freedoms = jnp.maximum(rows - 2.0, 0.0) * (spread / (spread + other)) ** 2
+        squares = freedoms * jnp.maximum(spread - other, 0.01 * spread) + _LEAST_SQUARES
+        return log_noise(jnp.log(s), self.priors.sigma_spread, squares, freedoms)
+
+
+def log_noise(log_centre: Scalar, spread: float, squares: Array, freedoms: Array) -> Normal:
+    """Normal approximation of log sigma given its population and a sum of squares.
+
+    The mode of ``-nu l - SS exp(-2 l) / 2 - (l - L)**2 / (2 spread**2)`` is known in closed form:
+    with p = spread**-2 and a = L - nu / p it is ``a + W(2 SS exp(-2 a) / p) / 2`` where W is
+    Lambert's function, and the curvature there is ``p (1 + W)``.
+
+    Parameters
+    ----------
+    log_centre, spread
+        Of the population of log sigma.
+    squares, freedoms
+        SS and nu of each series, dims (series,).
+    """
+    precision = spread**-2
+    a = log_centre - freedoms / precision
+    w = _lambert_of_exp(jnp.log(2.0 * squares / precision) - 2.0 * a)
+    return Normal(a + 0.5 * w, spread * (1.0 + w) ** -0.5)
+
+
+def _softplus(z: Scalar, scale: float) -> tuple[Scalar, Scalar]:
+    return scale * jax.nn.softplus(z), jnp.log(scale) + jax.nn.log_sigmoid(z)
+
+
+def _lambert_of_exp(y: Array) -> Array:
+    """Lambert's W of exp(y), by Newton's method for ``w + log w = y``."""
+    w = jax.nn.softplus(y)
+    for _ in range(_LAMBERT_STEPS):
+        w *= (1.0 + y - jnp.log(w)) / (1.0 + w)
+    return w
