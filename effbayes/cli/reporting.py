@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -77,7 +79,7 @@ def report(
         raise UsageError("a report of what? give run files, or --domain NAME")
     if series is not None and domain is None:
         raise UsageError("--series names one of a domain: add --domain, or give RUN#SERIES")
-    with Reporter(quiet=quiet) as reporter:
+    with _uncollected(), Reporter(quiet=quiet) as reporter:
         if runs:
             found: list[Any] = [kept.read(run) for run in runs]
         else:
@@ -96,6 +98,18 @@ def report(
     output.write(f"{output.plain(str(out))}\n")
     if not good:
         raise typer.Exit(NOT_CONVERGED)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Leave cycles of objects uncollected: looking for them takes time that a report has not."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _place(given: str | None, out: Path | None) -> tuple[str, Path]:

@@ -37,14 +37,14 @@ def rank_band(draws: int, chains: int, *, prob: float = 0.95) -> tuple[Numbers, 
     below = chains * np.arange(1, draws)
     cdf = _hypergeometric(draws, chains, below)
     rng = np.random.default_rng(0)  # a constant: the same for every run
-    owners = np.tile(np.repeat(np.arange(chains), draws), (AT_ONCE, 1))
+    owners = np.tile(np.repeat(np.arange(chains, dtype=np.int16), draws), (AT_ONCE, 1))
     place = np.arange(len(below))
     smallest = []
     for _ in range(SIMULATIONS // AT_ONCE):
         order = rng.permuted(owners, axis=1)
         rarest = np.ones(AT_ONCE)
         for chain in range(chains):
-            found = np.cumsum(order == chain, axis=1)[:, below - 1]
+            found = np.cumsum(order == chain, axis=1, dtype=np.int32)[:, below - 1]
             lower = cdf[place, found]
             upper = 1.0 - np.where(found > 0, cdf[place, found - 1], 0.0)
             rarest = np.minimum(rarest, np.minimum(lower, upper).min(axis=1))
