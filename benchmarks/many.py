@@ -8,6 +8,8 @@ and of all cores: where other programs run beside, compare the latter. A lane co
 certificate; a chain's fit with ArviZ's R-hat < 1.01 and bulk and tail ESS >= 400 for every
 parameter. Slow peers fit the first of the data sets, and their rates are of those.
 
+The same for eight series pooled, without draws of lanes that ArviZ judges; peers are not centred.
+
 Beside that: how seconds and memory grow with the number of lanes, what lanes cost by how many are
 side by side, single precision, and calibration with 10,000 data sets.
 """
@@ -21,7 +23,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -44,7 +46,16 @@ CHAINS: dict[str, tuple[str, tuple[str, ...], int, dict[str, Any]]] = {
     "BlackJAX ChEES, lax.map, short": (CHEES, ("blackjax",), 256, {"side_by_side": 1} | SHORT),
 }
 """Program, packages, data sets at most, and what else it is told."""
-PARTS = ("posteriors", "growth", "widths", "precision", "sbc")
+POOLED: dict[str, tuple[str, tuple[str, ...], int, dict[str, Any]]] = {
+    "nutpie": ("many_pooled_nutpie.py", ("pymc", "nutpie"), 24, {"target_accept": 0.8}),
+    "nutpie, 0.99": ("many_pooled_nutpie.py", ("pymc", "nutpie"), 24, {"target_accept": 0.99}),
+    "PyStan": ("many_pooled_pystan.py", ("pystan",), 8, {"target_accept": 0.8}),
+    "PyStan, 0.99": ("many_pooled_pystan.py", ("pystan",), 8, {"target_accept": 0.99}),
+}
+"""As `CHAINS`, of eight series pooled; the number is the acceptance that a sampler aims at."""
+SIDE_BY_SIDE = 1024
+"""Data sets of a peer that go through its program in lock step on an accelerator."""
+PARTS = ("posteriors", "pooled", "growth", "widths", "precision", "sbc")
 
 
 def main() -> None:
@@ -69,8 +80,9 @@ def _options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sets", type=int, default=1000, help="data sets of the lanes")
+    parser.add_argument("--pooled-sets", type=int, default=128, help="of eight series each")
     parser.add_argument("--peer-sets", type=int, help="at most so many for every peer")
-    parser.add_argument("--peers", default=";".join(CHAINS), help="names, by semicolons")
+    parser.add_argument("--peers", default=";".join(CHAINS | POOLED), help="names, by semicolons")
     parser.add_argument("--parts", default=",".join(PARTS))
     parser.add_argument("--lanes", default="100,1000,10000,100000")
     parser.add_argument("--widths", default="", help="default: 1 to 256 (CPU), 64 to 65536")
@@ -130,9 +142,11 @@ def _measured(ask: Asker, chosen: argparse.Namespace) -> Iterator[dict[str, Any]
     yield {"machine": _machine(), "options": options}
     if "posteriors" in parts:
         posteriors = {LANES: ask(lanes, what="posteriors", sets=chosen.sets)}
-        posteriors |= _peers(ask, chosen)
+        posteriors |= _peers(ask, chosen, CHAINS)
         _compare(posteriors)
         yield {"posteriors": posteriors}
+    if "pooled" in parts:
+        yield {"pooled": _pooled(ask, chosen)}
     if "growth" in parts:
         growth = []
         for number in map(int, chosen.lanes.split(",")):
@@ -149,16 +163,36 @@ def _measured(ask: Asker, chosen: argparse.Namespace) -> Iterator[dict[str, Any]
         yield {"sbc": ask(lanes, what="sbc", lanes=chosen.sbc, warm_up=1024)}
 
 
-def _peers(ask: Asker, chosen: argparse.Namespace) -> dict[str, Any]:
+def _pooled(ask: Asker, chosen: argparse.Namespace) -> dict[str, Any]:
+    """Eight series pooled, on data sets of their own."""
+    script, sets = "many_pooled.py", chosen.pooled_sets
+    drawn = ask(script, what="draw", sets=sets)
+    if drawn:
+        raise SystemExit(f"no data sets: {drawn['failed']}")
+    found = {LANES: ask(script, what="posteriors", sets=sets)}
+    found |= _peers(ask, chosen, POOLED)
+    _compare(found)
+    return found
+
+
+def _peers(ask: Asker, chosen: argparse.Namespace, known: Mapping[str, Any]) -> dict[str, Any]:
     found = {}
-    for name in filter(None, chosen.peers.split(";")):
-        if name not in CHAINS:
-            raise SystemExit(f"{name!r} is not one of {'; '.join(CHAINS)}")
-        script, packages, most, told = CHAINS[name]
+    asked = [name.strip() for name in chosen.peers.split(";") if name.strip()]
+    for name in asked:
+        if name not in CHAINS | POOLED:
+            raise SystemExit(f"{name!r} is not one of {'; '.join(CHAINS | POOLED)}")
+    for name, (script, packages, most, told) in known.items():
+        if name not in asked:
+            continue
         if not all(map(_installed, packages)):
             found[name] = {"failed": "not installed"}
             continue
-        sets = min(chosen.sets, chosen.peer_sets or most)
+        whole = chosen.pooled_sets if known is POOLED else chosen.sets
+        told = dict(told)
+        if chosen.platform != "cpu" and told.get("side_by_side", 1) > 1:
+            # What fills an accelerator; in turn they would take hours there.
+            most = told["side_by_side"] = SIDE_BY_SIDE
+        sets = min(whole, chosen.peer_sets or most)
         found[name] = ask(script, sets=sets, **told)
     return found
 
@@ -199,20 +233,12 @@ def _compare(posteriors: dict[str, Any]) -> None:
 
 
 def _print(result: dict[str, Any]) -> None:
-    if "posteriors" in result:
-        _print_posteriors(result["posteriors"])
+    for part in ("posteriors", "pooled"):
+        if part in result:
+            print(f"\n{part}\n")
+            _print_posteriors(result[part])
     if "growth" in result:
-        print("\n| lanes | wall s | CPU s | CPU ms / lane | peak MiB | before | certified |")
-        print("|---|---|---|---|---|---|---|")
-        for each in result["growth"]:
-            if "failed" in each:
-                print(f"| failed: {each['failed']} | | | | | | |")
-                continue
-            n, cpu = each["lanes"], each["cpu_s"]
-            print(
-                f"| {n} | {each['wall_s']:.2f} | {cpu:.2f} | {cpu / n * 1e3:.2f} "
-                f"| {each['peak_mib']:.0f} | {each['peak_mib_before']:.0f} | {each['certified']} |"
-            )
+        _print_growth(result["growth"])
     if "widths" in result.get("widths", {}):
         print("\n| side by side | CPU us / lane | wall us / lane |\n|---|---|---|")
         for width, each in result["widths"]["widths"].items():
@@ -224,6 +250,20 @@ def _print(result: dict[str, Any]) -> None:
     for name in ("precision", "sbc"):
         if name in result:
             print(f"\n{name}:", json.dumps(result[name], indent=2))
+
+
+def _print_growth(growth: list[dict[str, Any]]) -> None:
+    print("\n| lanes | wall s | CPU s | CPU ms / lane | peak MiB | before | certified |")
+    print("|---|---|---|---|---|---|---|")
+    for each in growth:
+        if "failed" in each:
+            print(f"| failed: {each['failed']} | | | | | | |")
+            continue
+        n, cpu = each["lanes"], each["cpu_s"]
+        print(
+            f"| {n} | {each['wall_s']:.2f} | {cpu:.2f} | {cpu / n * 1e3:.2f} "
+            f"| {each['peak_mib']:.0f} | {each['peak_mib_before']:.0f} | {each['certified']} |"
+        )
 
 
 def _print_posteriors(posteriors: dict[str, Any]) -> None:

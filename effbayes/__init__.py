@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from effbayes.models.loglinear import Priors
     from effbayes.pooled import Pooled, load_pooled, sample_pooled
     from effbayes.replicates.many import Many, sample_many
+    from effbayes.replicates.many_pooled import ManyPooled, sample_many_pooled
     from effbayes.reproduction import Reproduction, reproduce
     from effbayes.types import Estimate
 
@@ -57,6 +58,7 @@ _HOME = {
     "Fault": "errors",
     "LevelForecast": "forecasting",
     "Many": "replicates.many",
+    "ManyPooled": "replicates.many_pooled",
     "Pooled": "pooled",
     "Priors": "models.loglinear",
     "ReferenceRate": "domains",
@@ -79,6 +81,7 @@ _HOME = {
     "reproduce": "reproduction",
     "sample": "analysis",
     "sample_many": "replicates.many",
+    "sample_many_pooled": "replicates.many_pooled",
     "sample_pooled": "pooled",
     "validate_table": "dataset",
 }
@@ -98,6 +101,7 @@ __all__ = [
     "Fault",
     "LevelForecast",
     "Many",
+    "ManyPooled",
     "Pooled",
     "Priors",
     "ReferenceRate",
@@ -120,6 +124,7 @@ __all__ = [
     "reproduce",
     "sample",
     "sample_many",
+    "sample_many_pooled",
     "sample_pooled",
     "validate_table",
 ]

@@ -78,6 +78,10 @@ class DeviceError(EffbayesError, RuntimeError):
     exit_code = 6
 
 
+class OutOfMemoryError(DeviceError):
+    """A device whose memory is too small for a program."""
+
+
 class ClusterError(DeviceError):
     """The cluster that was to compute is not there, not any more, or of other versions.
 

@@ -17,10 +17,9 @@ from effbayes import runtime
 from effbayes.inference import lanes
 from effbayes.inference.importance import ESS_LIMIT, K_LIMIT, importance
 from effbayes.inference.lanes import Lanes, LaneSettings, Shape
-from effbayes.models.contract import Data, data_from_series, stacked
+from effbayes.models.contract import Data, data_from_series
 from effbayes.models.loglinear import LogLinear
-from effbayes.replicates import calibration, engine
-from effbayes.replicates.many import coordinates
+from effbayes.replicates import calibration
 from effbayes.replicates.posteriors import HARDER, METHODS, Posteriors, Where, importance_for
 
 SERIES = eb.load_series("imagenet", "alexnet-training").without_bounds()
@@ -31,7 +30,7 @@ PLACES = [lanes.quantities(MODEL).index(name) for name in many_shared.NAMES]
 
 
 def settings(kept: int = 0, *, simulated: bool = False) -> LaneSettings:
-    return LaneSettings(importance_for(coordinates(MODEL)), simulated=simulated, kept=kept)
+    return LaneSettings(importance_for(MODEL), simulated=simulated, kept=kept)
 
 
 def draw(asked: dict[str, Any]) -> None:
@@ -39,7 +38,7 @@ def draw(asked: dict[str, Any]) -> None:
     template = data_from_series(SERIES)
     with runtime.on_device(asked["platform"]):
         root, numbers = runtime.key_bits(asked["seed"]), np.arange(asked["sets"])
-        drawn = stacked([each for _, each in lanes.simulate_lanes(MODEL, root, numbers, template)])
+        _, drawn = lanes.simulate_lanes(MODEL, root, numbers, template)
     n = SERIES.n_obs
     columns = {f"data_{name}": column for name, column in drawn._asdict().items()}
     np.savez(asked["data"], t=template.t[:n], y=drawn.y[:, :n], centre=template.y_mean, **columns)
@@ -53,15 +52,12 @@ def kept_data(asked: dict[str, Any]) -> Data:
 def posteriors(asked: dict[str, Any]) -> None:
     """Certified posteriors of given data sets."""
     data, sets = kept_data(asked), asked["sets"]
-    # A call computes 64 lanes on a CPU, and every thread gets several parts.
-    chunk = 64 if asked["platform"] == "cpu" else sets
     where = Where(asked["platform"])
     # Not the key that the data sets were drawn with.
     root = runtime.key_bits(asked["seed"] + 1)
 
     def fit(kept: int) -> dict[str, np.ndarray]:
-        job = Posteriors(MODEL, settings(kept), Lanes(data), sets, root, where)
-        return engine.run(job, chunk=chunk, threads=asked["threads"])
+        return Posteriors(MODEL, settings(kept), Lanes(data), sets, root, where).run()
 
     with many_shared.Clock() as first:
         fit(0)
@@ -98,10 +94,7 @@ def growth(asked: dict[str, Any]) -> None:
     def fit(number: int) -> dict[str, np.ndarray]:
         root = runtime.key_bits(asked["seed"])
         data, where = Lanes(data_from_series(SERIES)), Where(asked["platform"])
-        job = Posteriors(MODEL, settings(99, simulated=True), data, number, root, where)
-        chunk = min(1024, -(-number // asked["threads"]))
-        chunk = -(-chunk // 64) * 64 if asked["platform"] == "cpu" else 4096
-        return engine.run(job, chunk=chunk, threads=asked["threads"])
+        return Posteriors(MODEL, settings(99, simulated=True), data, number, root, where).run()
 
     fit(asked["warm_up"])
     _compile_harder(settings(99, simulated=True), Where(asked["platform"]))
@@ -303,7 +296,11 @@ def _compile_harder(asked: LaneSettings, where: Where) -> None:
     """The program for lanes that need more draws, which few data sets ask for."""
     harder = replace(asked, importance=HARDER)
     with runtime.on_device(where.platform) as device:
-        shape, root, plan = where.shape(device), runtime.key_bits(0), runtime.plan(device)
+        shape, root, plan = (
+            where.shape(device, HARDER.draws),
+            runtime.key_bits(0),
+            runtime.plan(device),
+        )
         data = Lanes(data_from_series(SERIES))
         lanes.run_lanes(MODEL, harder, shape, root, np.arange(1), data, plan=plan)
 

@@ -9,7 +9,7 @@ figures wherever and beside whatever it runs; only how many lanes are computed s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from threading import Lock
@@ -22,7 +22,7 @@ from jax import Array
 from jax.scipy.linalg import solve_triangular
 
 from effbayes.arrays import PerDraw, RandomKey
-from effbayes.errors import UsageError
+from effbayes.errors import OutOfMemoryError, UsageError
 from effbayes.inference.importance import ImportanceSettings, importance
 from effbayes.inference.machine_code import compiled
 from effbayes.inference.pareto import from_ordinal, ordinal
@@ -54,7 +54,7 @@ class LaneSettings:
     varied
         Names of the priors' numbers that each lane has of its own.
     leaves_out
-        Each lane leaves out a row of its own and predicts it.
+        Each lane leaves out a row of its own and predicts it; of models of one series.
     """
 
     importance: ImportanceSettings = field(default_factory=ImportanceSettings)
@@ -105,10 +105,35 @@ class Shape(NamedTuple):
     lanes: int
     width: int
 
+    def halved(self) -> Shape:
+        """For a device without memory for this one."""
+        width = max(self.width // 2, 1)
+        return Shape(max(self.lanes // 2 // width, 1) * width, width)
 
-def quantities(model: Model) -> tuple[str, ...]:
-    """Names of what every lane reports, in order."""
-    return ("rate", *model.parameters)
+
+def quantities(model: Model, members: int = 0) -> tuple[str, ...]:
+    """Names of what every lane reports, in order; of a model of several series, so many of them."""
+    of_members = [f"{name}[{i}]" for i in range(members) for name in model.reported_of_members]
+    return (*model.reported, *of_members)
+
+
+def members_of(model: Model, data: Data) -> int:
+    """How many series a lane of a model of several has; 0 where it has one."""
+    return data.y.shape[-2] if model.reported_of_members else 0
+
+
+def columns_of(model: Model, values: Mapping[str, Any]) -> Any:
+    """What `quantities` names, along a new first dim; members' values have theirs last."""
+    scalars = [values[name] for name in model.reported]
+    of_members = [values[name] for name in model.reported_of_members]
+    rest: list[Any] = []
+    if of_members:
+        rest = [one[..., i] for i in range(of_members[0].shape[-1]) for one in of_members]
+    return _stack([*scalars, *rest])
+
+
+def _stack(columns: Sequence[Any]) -> Any:
+    return (np if isinstance(columns[0], np.ndarray) else jnp).stack(columns)
 
 
 def run_lanes(
@@ -141,6 +166,11 @@ def run_lanes(
     plan
         From `effbayes.runtime.plan`.
 
+    Raises
+    ------
+    OutOfMemoryError
+        The device has no room for `Shape.width` lanes side by side.
+
     Returns
     -------
     dict
@@ -161,34 +191,47 @@ def run_lanes(
     shapes = tuple((name, np.shape(x), np.asarray(x).dtype.str) for name, x in columns.items())
     with _compiling:
         call = _program(model, settings, shape, shapes, plan)
-    found = call(root, numbers, columns)
-    return {name: np.asarray(each)[: shape.lanes - missing] for name, each in found.items()}
+    try:
+        found = call(root, numbers, columns)
+        return {name: np.asarray(each)[: shape.lanes - missing] for name, each in found.items()}
+    except jax.errors.JaxRuntimeError as error:
+        if _OUT_OF_MEMORY not in str(error):
+            raise
+        kind = plan.device.device_kind
+        raise OutOfMemoryError(f"{kind}: no memory for {shape.width} lanes at once") from error
 
 
 def simulate_lanes(
     model: Model, root: np.ndarray, numbers: np.ndarray, data: Data
-) -> list[tuple[dict[str, np.ndarray], Data]]:
-    """True values and data of simulated lanes, as `run_lanes` drew them."""
+) -> tuple[dict[str, np.ndarray], Data]:
+    """True values and data of simulated lanes, as `run_lanes` drew them; first dim the lane."""
+    truth, drawn = _simulating(model)(root, numbers.astype(np.uint32), data)
+    return jax.tree.map(np.asarray, (truth, drawn))
 
-    @jax.jit
-    def one(number: Any) -> Any:
-        return _simulated(model, _key(root, number), jax.tree.map(jnp.asarray, data))
 
-    return [jax.tree.map(np.asarray, one(np.uint32(number))) for number in numbers]
+@lru_cache(maxsize=8)
+def _simulating(model: Model) -> Any:
+    def every(root: Any, numbers: Any, data: Data) -> Any:
+        return jax.vmap(lambda number: _simulated(model, _key(root, number), data))(numbers)
+
+    return jax.jit(every)
 
 
 def ranks_of(
     model: Model, truth: Mapping[str, np.ndarray], data: Data, draws: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Ranks of true values among draws, dims (quantity,), and the true values."""
-
-    @jax.jit
-    def both(truth: Any, draws: Any) -> Any:
-        return _ranks(model, truth, draws, jax.tree.map(jnp.asarray, data))
-
-    rank, true = both(dict(truth), dict(draws))
+    rank, true = _ranking(model)(dict(truth), dict(draws), data)
     return np.asarray(rank), np.asarray(true)
 
+
+@lru_cache(maxsize=8)
+def _ranking(model: Model) -> Any:
+    return jax.jit(lambda truth, draws, data: _ranks(model, truth, draws, data))
+
+
+_OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
+"""In the text of JAX's error."""
 
 _compiling = Lock()
 """Threads that need the same program wait for the one that compiles it."""
@@ -274,7 +317,7 @@ def _lane(model: Model, settings: LaneSettings, key: RandomKey, own: Lanes) -> d
     values = jax.vmap(at)(
         found.position, jax.random.split(keys["completed"], found.weight.shape[0])
     )
-    columns = jnp.stack([values[name] for name in quantities(model)])
+    columns = columns_of(model, values)
     # Of a draw without weight nothing is known to be finite.
     columns = jnp.where(found.weight[None] > 0.0, columns, 0.0)
     mean = columns @ found.weight
@@ -341,7 +384,7 @@ def _ranks(
 ) -> tuple[Array, Array]:
     def of(values: Mapping[str, Array]) -> Array:
         joint = model.log_prior(values, data) + jnp.sum(model.log_likelihood(values, data))
-        return jnp.stack([*(values[name] for name in quantities(model)), joint])
+        return jnp.append(columns_of(model, values), joint)
 
     true = of(truth)
     return jnp.sum(jax.vmap(of)(dict(draws)) < true[None], axis=0), true

@@ -67,6 +67,18 @@ class Model(Protocol):
     def parameters(self) -> tuple[str, ...]:
         """Scalar parameters beside the rate, in the order they are shown."""
 
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """Scalar quantities that every posterior reports, the one that matters most first."""
+
+    @property
+    def reported_of_members(self) -> tuple[str, ...]:
+        """Quantities that every series of several has of its own; none of one series."""
+
+    @property
+    def common_coordinates(self) -> int | None:
+        """Leading coordinates of a position that all series have in common; None of one series."""
+
     def __hash__(self) -> int: ...
 
     def log_density(self, position: Position, data: Data) -> Scalar:

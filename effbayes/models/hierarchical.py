@@ -55,6 +55,9 @@ from effbayes.trend import MONTHS_PER_YEAR
 if TYPE_CHECKING:
     from effbayes.models.hierarchical_program import MemberProgram, Program
 
+POPULATION = 3
+"""Leading coordinates of a position: those of mu, tau and s."""
+
 RATE, SIGMA, ALPHA = range(3)
 
 
@@ -100,6 +103,21 @@ class Hierarchical:
     def parameters(self) -> tuple[str, ...]:
         """Parameters beside the rate of each series."""
         return ("alpha", "sigma")
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """Quantities of the population."""
+        return ("doubling_time_typical", "doubling_time_new", "tau", "s")
+
+    @property
+    def reported_of_members(self) -> tuple[str, ...]:
+        """Quantities of each series."""
+        return ("rate", *self.parameters)
+
+    @property
+    def common_coordinates(self) -> int:
+        """Those of mu, tau and s."""
+        return POPULATION
 
     def program(self) -> Program:
         """The NumPyro program."""
@@ -179,8 +197,8 @@ class Hierarchical:
 
     def _unwhiten(self, position: Position, data: Data) -> tuple[dict[str, Array], Scalar]:
         """Values at a position, and the log Jacobian of the map to the NumPyro sites."""
-        z_mu, z_tau, z_s = position[:3]
-        z = position[3:].reshape((-1, 3))
+        z_mu, z_tau, z_s = position[:POPULATION]
+        z = position[POPULATION:].reshape((-1, 3))
         space = _Space(self.priors, data)
         tau, log_tau_slope = space.tau(z_tau)
         s, log_s_slope = space.s(z_s)

@@ -59,13 +59,16 @@ class Program:
         return log_density(self, (data,), {}, dict(values))[0]
 
     def prior_draw(self, key: RandomKey, data: Data) -> dict[str, Array]:
-        """One draw of every site but the data, and the rates."""
+        """One draw of every site but the data, the rates, and a domain not yet seen."""
         trace = numpyro.handlers.trace(numpyro.handlers.seed(self, key)).get_trace(data)
         sites = ("mu", "tau", "s", "doubling_time", "sigma", "alpha")
         values = {name: trace[name]["value"] for name in sites}
         return values | {
             "rate": rate_per_year(values["doubling_time"]),
             "doubling_time_typical": jnp.exp(values["mu"]),
+            "doubling_time_new": jnp.exp(
+                values["mu"] + values["tau"] * jax.random.normal(jax.random.fold_in(key, 1))
+            ),
         }
 
 

@@ -84,6 +84,21 @@ class TrendModel(ABC):
         """Scalar parameters beside the rate, in the order they are shown."""
         return ("alpha", "sigma", *(one.name for one in self.own))
 
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """Scalar quantities that every posterior reports."""
+        return ("rate", *self.parameters)
+
+    @property
+    def reported_of_members(self) -> tuple[str, ...]:
+        """None: there is one series."""
+        return ()
+
+    @property
+    def common_coordinates(self) -> int | None:
+        """None: there is one series."""
+        return None
+
     def log_density(self, position: Position, data: Data) -> Scalar:
         """Log joint density at a position of the whitened space, Jacobian included."""
         values, log_jacobian = self._unwhiten(position, data)

@@ -27,7 +27,7 @@ from effbayes.models.contract import data_from_series
 from effbayes.replicates import engine
 from effbayes.replicates.ecdf_band import Band, ecdf_band
 from effbayes.replicates.folder import Folder
-from effbayes.replicates.many import CHUNK, GRAIN, coordinates, lean
+from effbayes.replicates.many import lean
 from effbayes.replicates.posteriors import METHODS, Posteriors, Where, importance_for
 
 if TYPE_CHECKING:
@@ -212,17 +212,13 @@ def calibrate(  # noqa: PLR0913 - the options of a fit, each by its own name
         )
     job = Posteriors(
         fitted,
-        LaneSettings(importance_for(coordinates(fitted)), PROBS, simulated=True, kept=KEPT),
+        LaneSettings(importance_for(fitted), PROBS, simulated=True, kept=KEPT),
         Lanes(data_from_series(series)),
         sets,
         runtime.key_bits(runtime.stream(seed, provenance.data_digest(series))),
         at or Where(),
     )
-    found = engine.run(
-        job,
-        chunk=CHUNK,
-        grain=GRAIN,
-        threads=runtime.at_once(None if at is None else at.platform),
+    found = job.run(
         folder=None if folder is None else Folder(Path(folder)),
         cluster=cluster,
         progress=progress,

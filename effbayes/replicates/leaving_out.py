@@ -15,7 +15,7 @@ from effbayes.dataset import Series
 from effbayes.inference.lanes import Lanes, LaneSettings
 from effbayes.models.contract import Model, data_from_series, stacked
 from effbayes.replicates import engine
-from effbayes.replicates.many import CHUNK, GRAIN, coordinates, lean
+from effbayes.replicates.many import lean
 from effbayes.replicates.posteriors import Posteriors, Where, importance_for
 
 if TYPE_CHECKING:
@@ -70,13 +70,11 @@ def leave_one_out(
     fitted = lean(model, series)
     job = Posteriors(
         fitted,
-        LaneSettings(importance_for(coordinates(fitted)), leaves_out=True),
+        LaneSettings(importance_for(fitted), leaves_out=True),
         Lanes(stacked([data_from_series(series)] * n), row=np.arange(n)),
         n,
         runtime.key_bits(runtime.stream(seed, provenance.data_digest(series))),
         Where(platform),
     )
-    found = engine.run(
-        job, chunk=CHUNK, grain=GRAIN, threads=runtime.at_once(platform), progress=progress
-    )
+    found = job.run(progress=progress)
     return LeftOut(found["elpd"], found["elpd_mcse"], found["ok"])

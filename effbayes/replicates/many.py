@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,24 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from effbayes import provenance, runtime
+from effbayes import runtime
 from effbayes.dataset import Series
 from effbayes.errors import DataError, UsageError
-from effbayes.inference.lanes import Lanes, LaneSettings, quantities
 from effbayes.models import catalogue
-from effbayes.models.contract import bucket_size, data_from_series, stacked
+from effbayes.models.contract import data_from_series
 from effbayes.posterior import Interval
 from effbayes.replicates import engine
-from effbayes.replicates.cluster import Dask
-from effbayes.replicates.folder import Folder
-from effbayes.replicates.posteriors import (
-    LANES_ON_A_CPU,
-    METHODS,
-    Posteriors,
-    Where,
-    importance_for,
-)
-from effbayes.trend import MONTHS_PER_YEAR
+from effbayes.replicates.fits import MEDIAN, Asked, Fits, fit_all, months
 from effbayes.types import Rows
 
 if TYPE_CHECKING:
@@ -41,17 +30,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-CHUNK = 1024
-"""Lanes to a part: a second or so of work."""
 
-GRAIN = LANES_ON_A_CPU
-"""Lanes of the smallest parts that a job for several threads is cut into: those of one call."""
-
-MEDIAN = 0.5
-
-
-@dataclass(frozen=True, eq=False)
-class Many:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Many(Fits):
     """Posteriors of many series, in the order in which they were given.
 
     Attributes
@@ -60,37 +41,12 @@ class Many:
         What was fitted, with the rows used.
     model
         Its name.
-    quantities
-        Names of what is reported of each, ``rate`` the first.
-    probs
-        Probabilities of the quantiles.
-    mean, sd
-        Dims (series, quantity); NaN where there is no posterior.
-    quantile
-        Dims (series, quantity, prob).
-    method
-        How each was fitted: ``"weighted draws"``, ``"more weighted draws"``, ``"NUTS"``, or
-        ``"refused"``.
-    ok
-        Which can be relied on, dims (series,).
-    k_hat, ess
-        Pareto k-hat (NaN for NUTS) and effective number of draws, dims (series,).
-    refused
-        Why there is no posterior, by place.
+    quantities, probs, mean, sd, quantile, method, ok, k_hat, ess, refused
+        As `effbayes.replicates.fits.Fits` has them; ``rate`` is the first quantity.
     """
 
     series: tuple[Series, ...]
     model: str
-    quantities: tuple[str, ...]
-    probs: tuple[float, ...]
-    mean: Floats
-    sd: Floats
-    quantile: Floats
-    method: tuple[str, ...]
-    ok: NDArray[np.bool_]
-    k_hat: Floats
-    ess: Floats
-    refused: Mapping[int, str]
 
     def __len__(self) -> int:
         return len(self.series)
@@ -104,21 +60,7 @@ class Many:
 
         Infinite where there may be no progress.
         """
-        rate = self.quantile[:, 0, ::-1]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(
-                rate > 0.0, MONTHS_PER_YEAR / rate, np.where(np.isnan(rate), np.nan, np.inf)
-            )
-
-    def reasons(self) -> dict[int, str]:
-        """Why a lane cannot be relied on, by place; empty where all can."""
-        found = dict(self.refused)
-        for place in np.flatnonzero(~self.ok):
-            found.setdefault(
-                int(place),
-                f"{self.method[place]} did not converge: effective draws {self.ess[place]:.0f}",
-            )
-        return found
+        return months(self.rate())
 
     def frame(self) -> pd.DataFrame:
         """One row for each series."""
@@ -195,55 +137,29 @@ def sample_many(  # noqa: PLR0913 - the options of a fit, each by its own name
     chosen = Interval(ci, "eti").check()
     probs = (0.5 - 0.5 * chosen.prob, MEDIAN, 0.5 + 0.5 * chosen.prob)
     runtime.stream(seed, "0")
-    fitted, refused = list(series), {}
-    groups: dict[tuple[Model, int], list[int]] = {}
+    fitted: list[Series] = list(series)
+    asked: dict[int, Asked] = {}
+    refused: dict[int, str] = {}
     for place, one in enumerate(series):
         try:
             used = fitted[place] = catalogue.with_rows(model, one, where)
             made = lean(catalogue.make_model(model, used, prior, robust=robust), used)
         except DataError as error:
             refused[place] = str(error)
-            continue
-        groups.setdefault((made, bucket_size(used.n_obs)), []).append(place)
-    names = quantities(next(iter(groups))[0]) if groups else ("rate",)
-    n, q = len(fitted), len(names)
-    gathered: dict[str, Any] = {
-        "mean": np.full((n, q), np.nan),
-        "sd": np.full((n, q), np.nan),
-        "quantile": np.full((n, q, len(probs)), np.nan),
-        "k_hat": np.full(n, np.nan),
-        "ess": np.zeros(n),
-        "ok": np.zeros(n, dtype=bool),
-        "method": np.full(n, -1),
-    }
-    done = len(refused)
-    for number, ((made, _), places) in enumerate(groups.items()):
-        job = Posteriors(
-            made,
-            LaneSettings(importance_for(coordinates(made)), probs),
-            Lanes(stacked([data_from_series(fitted[place]) for place in places])),
-            len(places),
-            runtime.key_bits(runtime.stream(seed, _digest(made))),
-            Where(platform),
-            np.array(places),
-        )
-        told = None
-        if progress is not None:
-            told = lambda some, _, before=done: progress(before + some, n)  # noqa: E731
-        found = engine.run(
-            job,
-            chunk=CHUNK,
-            grain=GRAIN,
-            threads=runtime.at_once(platform),
-            folder=None if folder is None else Folder(Path(folder) / f"group-{number:04d}"),
-            cluster=None if client is None else Dask(client),
-            progress=told,
-        )
-        for name, column in gathered.items():
-            column[places] = found[name]
-        done += len(places)
-    method = tuple("refused" if m < 0 else METHODS[m] for m in gathered.pop("method"))
-    return Many(tuple(fitted), model, names, probs, method=method, refused=refused, **gathered)
+        else:
+            asked[place] = Asked(made, data_from_series(used))
+    found = fit_all(
+        asked,
+        refused,
+        probs,
+        ("rate",),
+        seed=seed,
+        platform=platform,
+        folder=folder,
+        client=client,
+        progress=progress,
+    )
+    return Many(series=tuple(fitted), model=model, **found)
 
 
 def lean(model: Model, series: Series) -> Model:
@@ -252,13 +168,3 @@ def lean(model: Model, series: Series) -> Model:
     if hasattr(model, "censored") and not np.any(bounded & series.used):
         return replace(model, censored=False)  # type: ignore[type-var]
     return model
-
-
-def coordinates(model: Model) -> int:
-    """Coordinates of a position, about: what decides how many draws a lane needs."""
-    return 1 + len(model.parameters)
-
-
-def _digest(model: Model) -> str:
-    """Two models never share random numbers."""
-    return hashlib.sha256(repr((model, provenance.PACKAGES)).encode()).hexdigest()

@@ -8,19 +8,24 @@ even that is reported, lane by lane.
 from __future__ import annotations
 
 import hashlib
+import warnings
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from effbayes import provenance, runtime
 from effbayes.diagnostics import diagnose, log_mean_exp
+from effbayes.errors import DeviceError, OutOfMemoryError
 from effbayes.inference import lanes
 from effbayes.inference.importance import ESS_LIMIT, K_LIMIT, ImportanceSettings
 from effbayes.inference.lanes import Lanes, LaneSettings, Shape, quantities
 from effbayes.inference.nuts import SamplerSettings, run_nuts
 from effbayes.inference.predictive import pointwise
+from effbayes.inference.proposals import Mixture
 from effbayes.models.contract import Data, Model, chosen
+from effbayes.replicates import engine
+from effbayes.replicates.folder import Folder
 from effbayes.runtime import Plan
 
 METHODS = ("weighted draws", "more weighted draws", "NUTS")
@@ -30,15 +35,45 @@ FEW_COORDINATES = 3
 HARDER = ImportanceSettings(draws=1024, fits=24, rounds=8)
 """For lanes whose weights could not be trusted."""
 
-LANES_ON_A_CPU, WIDTH_ON_A_CPU = 64, 8
-LANES_ON_AN_ACCELERATOR = 4096
-"""Of one call of a program. On a CPU, the draws of eight lanes fill its cache; an accelerator wants
-as many as its memory holds."""
+_POPULATION = Mixture((0.9, 0.05, 0.05), begin=1.05, wide=1.3, wider=1.02, freedoms_of_rest=8)
+_MANY_COORDINATES = ImportanceSettings(draws=2048, fits=8, rounds=4, least=300, good=0.2)
+"""Chosen on data sets drawn from the hierarchical model of eight series, 27 coordinates."""
+
+CHUNK = 1024
+"""Lanes to a part where they take few draws: a second or so of work."""
+
+DRAWS_ON_A_CPU, WIDTHS_ON_A_CPU = 2048, 8
+DRAWS_ON_AN_ACCELERATOR = 2**21
+"""Draws side by side, and how often so many in a call of a CPU's program. Measured (docs/many.md):
+on a CPU nearly any number will do; an accelerator is full from two million on, and little is gained
+by more."""
+
+PARTS_OF_AN_ACCELERATOR = 2
+"""At a time: while one is computed, the host makes ready the next."""
 
 
-def importance_for(coordinates: int) -> ImportanceSettings:
-    """Numbers of draws that certify nearly every lane at once, by the number of coordinates."""
-    return ImportanceSettings(rounds=4 if coordinates <= FEW_COORDINATES else 8)
+def importance_for(model: Model) -> ImportanceSettings:
+    """Numbers of draws that certify nearly every lane of a model at once."""
+    if model.common_coordinates is not None:
+        mixture = replace(_POPULATION, common=model.common_coordinates)
+        return replace(_MANY_COORDINATES, mixture=mixture)
+    few = len(model.reported) <= FEW_COORDINATES
+    return ImportanceSettings(rounds=4 if few else 8)
+
+
+def harder(settings: ImportanceSettings) -> ImportanceSettings:
+    """For lanes whose weights could not be trusted."""
+    if settings.mixture.common is None:
+        return HARDER
+    return replace(settings, draws=2 * settings.draws, fits=12, rounds=8, least=2 * settings.least)
+
+
+class Cut(NamedTuple):
+    """How a job is cut into parts: see `effbayes.replicates.engine.run`."""
+
+    chunk: int
+    grain: int | None
+    threads: int
 
 
 @dataclass(frozen=True)
@@ -57,14 +92,24 @@ class Where:
     platform: str | None = None
     width: int = 0
 
-    def shape(self, device: Any) -> Shape:
-        """Of the programs."""
+    def shape(self, device: Any, draws: int) -> Shape:
+        """Of the programs, for lanes with so many draws to a round."""
         if device.platform == "cpu":
-            width = self.width or WIDTH_ON_A_CPU
+            width = self.width or max(DRAWS_ON_A_CPU // draws, 1)
+            lanes = max(WIDTHS_ON_A_CPU * DRAWS_ON_A_CPU // draws, 1)
             # A multiple of the width: lanes left over would be a program of another width.
-            return Shape(-(-LANES_ON_A_CPU // width) * width, width)
-        width = self.width or LANES_ON_AN_ACCELERATOR
+            return Shape(-(-lanes // width) * width, width)
+        width = self.width or max(DRAWS_ON_AN_ACCELERATOR // draws, 1)
         return Shape(width, width)
+
+    def cut(self, draws: int) -> Cut:
+        """Of a job of lanes with so many draws to a round."""
+        devices = runtime.devices(self.platform)
+        lanes = self.shape(devices[0], draws).lanes
+        if devices[0].platform == "cpu":
+            chunk = max(CHUNK * ImportanceSettings().draws // draws, 1)
+            return Cut(chunk, lanes, runtime.at_once(self.platform))
+        return Cut(lanes, None, PARTS_OF_AN_ACCELERATOR * len(devices))
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +152,17 @@ class Posteriors:
             made.update(np.ascontiguousarray(column).tobytes())
         return made.hexdigest()
 
+    def run(
+        self,
+        *,
+        folder: Folder | None = None,
+        cluster: engine.Cluster | None = None,
+        progress: engine.Progress | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Every lane, as `PosteriorsPart.run` has it; options as `engine.run`."""
+        cut = self.where.cut(self.settings.importance.draws)
+        return engine.run(self, **cut._asdict(), folder=folder, cluster=cluster, progress=progress)
+
     def part(self, first: int, last: int) -> PosteriorsPart:
         """Lanes from `first` to before `last`, with their own data alone."""
         own = _some(self.own, slice(first, last), self.settings)
@@ -146,36 +202,61 @@ class PosteriorsPart:
         """
         with runtime.on_device(self.where.platform, self.turn) as device:
             plan = runtime.plan(device)
-            shape = self.where.shape(device)
-            found = self._weighted(self.settings, np.arange(len(self.numbers)), shape, plan)
+            found = self._weighted(self.settings, np.arange(len(self.numbers)), plan)
             found["method"] = np.zeros(len(self.numbers), dtype=np.int8)
             found["ok"] = certified(found)
             failed = np.flatnonzero(~found["ok"])
             if len(failed):
-                harder = replace(self.settings, importance=HARDER)
-                again = self._weighted(harder, failed, shape, plan)
+                settings = replace(self.settings, importance=harder(self.settings.importance))
+                again = self._weighted(settings, failed, plan)
                 again["ok"] = certified(again)
                 again["method"] = np.ones(len(failed), dtype=np.int8)
                 _take(found, failed, again)
             for lane in np.flatnonzero(~found["ok"]):
-                _take(found, np.array([lane]), self._by_nuts(int(lane), plan))
+                _take(found, np.array([lane]), self._by_nuts(int(lane)))
         return found
 
     def _weighted(
-        self, settings: LaneSettings, places: np.ndarray, shape: Shape, plan: Plan
+        self, settings: LaneSettings, places: np.ndarray, plan: Plan
     ) -> dict[str, np.ndarray]:
-        parts = []
-        for low in range(0, len(places), shape.lanes):
-            some = places[low : low + shape.lanes]
-            own = _some(self.own, some, settings)
-            numbers = self.numbers[some]
-            parts.append(
-                lanes.run_lanes(self.model, settings, shape, self.root, numbers, own, plan=plan)
-            )
+        parts: list[dict[str, np.ndarray]] = []
+        done = 0
+        while done < len(places):
+            shape = self._shape(settings, plan)
+            some = places[done : done + shape.lanes]
+            own, numbers = _some(self.own, some, settings), self.numbers[some]
+            try:
+                parts.append(
+                    lanes.run_lanes(self.model, settings, shape, self.root, numbers, own, plan=plan)
+                )
+            except OutOfMemoryError as error:
+                if shape.width == 1:
+                    raise
+                self._halve(settings, plan, error)
+                continue
+            done += len(some)
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def _by_nuts(self, place: int, plan: Plan) -> dict[str, np.ndarray]:
+    def _shape(self, settings: LaneSettings, plan: Plan) -> Shape:
+        """Of the program; smaller where its memory was found too small before."""
+        whole = self.where.shape(plan.device, settings.importance.draws)
+        return _fitting.get((self.model, settings, self.where, plan.device), whole)
+
+    def _halve(self, settings: LaneSettings, plan: Plan, error: OutOfMemoryError) -> None:
+        """From now on half as many lanes to a call."""
+        smaller = self._shape(settings, plan).halved()
+        _fitting[self.model, settings, self.where, plan.device] = smaller
+        warnings.warn(
+            f"{error}; goes on with {smaller.width}, which may change the last digits",
+            stacklevel=2,
+        )
+
+    def _by_nuts(self, place: int) -> dict[str, np.ndarray]:
         """One lane as every single fit is made, with its verdict."""
+        with runtime.on_device(_platform_of_chains(self.where.platform)) as device:
+            return self._sampled(place, runtime.plan(device))
+
+    def _sampled(self, place: int, plan: Plan) -> dict[str, np.ndarray]:
         model, whole, truth = self._lane(place)
         data, settings = whole, self.settings
         if settings.leaves_out:
@@ -183,9 +264,10 @@ class PosteriorsPart:
         number = np.uint32(self.numbers[place])
         root = np.array([self.root[0] ^ number, ~self.root[1]], dtype=np.uint32)
         run = run_nuts(model, data, root, SamplerSettings(), plan=plan)
-        names = quantities(model)
-        verdict = diagnose({name: run.values[name] for name in names}, run.stats)
-        draws = np.stack([run.values[name].ravel() for name in names])
+        columns = lanes.columns_of(model, run.values)
+        names = quantities(model, lanes.members_of(model, data))
+        verdict = diagnose(dict(zip(names, columns, strict=True)), run.stats)
+        draws = columns.reshape(len(names), -1)
         found: dict[str, Any] = {
             "mean": draws.mean(axis=1),
             "sd": draws.std(axis=1),
@@ -218,8 +300,21 @@ class PosteriorsPart:
         if not self.settings.simulated:
             return model, chosen(self.own.data, place), {}
         number = self.numbers[place : place + 1]
-        [(truth, data)] = lanes.simulate_lanes(model, self.root, number, self.own.data)
-        return model, data, truth
+        truth, data = lanes.simulate_lanes(model, self.root, number, self.own.data)
+        return model, chosen(data, 0), {name: np.asarray(each[0]) for name, each in truth.items()}
+
+
+_fitting: dict[Any, Shape] = {}
+"""Shapes of programs that this process found to fit into memory, where the first did not."""
+
+
+def _platform_of_chains(platform: str | None) -> str | None:
+    """The processor, if JAX may use it: one fit is too small for an accelerator."""
+    try:
+        runtime.devices("cpu")
+    except DeviceError:
+        return platform
+    return "cpu"
 
 
 def _some(own: Lanes, which: Any, settings: LaneSettings) -> Lanes:

@@ -22,8 +22,9 @@ from effbayes.inference.lanes import Lanes, LaneSettings
 from effbayes.models import catalogue
 from effbayes.models.contract import Data, data_from_series
 from effbayes.replicates import engine
+from effbayes.replicates.fits import MEDIAN
 from effbayes.replicates.folder import Folder
-from effbayes.replicates.many import CHUNK, GRAIN, MEDIAN, coordinates, lean
+from effbayes.replicates.many import lean
 from effbayes.replicates.posteriors import Posteriors, Where, importance_for
 from effbayes.trend import MONTHS_PER_YEAR
 from effbayes.types import Estimate
@@ -173,17 +174,13 @@ def bootstrap(  # noqa: PLR0913 - the options of a fit, each by its own name
     probs = (0.5 - 0.5 * ci, MEDIAN, 0.5 + 0.5 * ci)
     job = Posteriors(
         fitted,
-        LaneSettings(importance_for(coordinates(fitted)), probs),
+        LaneSettings(importance_for(fitted), probs),
         Lanes(drawn),
         tables + 1,
         runtime.key_bits(runtime.stream(seed, digest)),
         at or Where(),
     )
-    found = engine.run(
-        job,
-        chunk=CHUNK,
-        grain=GRAIN,
-        threads=runtime.at_once(None if at is None else at.platform),
+    found = job.run(
         folder=None if folder is None else Folder(Path(folder)),
         cluster=cluster,
         progress=progress,

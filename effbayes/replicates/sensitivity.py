@@ -15,8 +15,8 @@ from effbayes.inference.lanes import Lanes, LaneSettings
 from effbayes.models import catalogue
 from effbayes.models.contract import data_from_series, stacked
 from effbayes.models.priors import KINDS
-from effbayes.replicates import engine
-from effbayes.replicates.many import CHUNK, GRAIN, MEDIAN, coordinates, lean, sample_many
+from effbayes.replicates.fits import MEDIAN
+from effbayes.replicates.many import lean, sample_many
 from effbayes.replicates.posteriors import Posteriors, Where, importance_for
 from effbayes.trend import MONTHS_PER_YEAR
 
@@ -230,7 +230,7 @@ def _priors(
     job = Posteriors(
         fitted,
         LaneSettings(
-            importance_for(coordinates(fitted)),
+            importance_for(fitted),
             (0.5 - 0.5 * ci, MEDIAN, 0.5 + 0.5 * ci),
             varied=tuple(numbers),
         ),
@@ -244,7 +244,7 @@ def _priors(
         # The same random numbers for all: what differs is the prior.
         np.zeros(len(rows), dtype=np.int64),
     )
-    found = engine.run(job, chunk=CHUNK, grain=GRAIN, threads=runtime.at_once(platform))
+    found = job.run()
     rate = found["quantile"][:, 0, :]
     names = [
         f"{name} = {times * numbers[name]:g} instead of {numbers[name]:g}"

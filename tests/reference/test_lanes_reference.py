@@ -48,7 +48,8 @@ N = len(DATES)
 MODEL = LogLinear(censored=False)
 SETTINGS = LaneSettings(probs=PROBS)
 ROOT = np.array([20, 26], dtype=np.uint32)
-SHAPE = Shape(posteriors.LANES_ON_A_CPU, posteriors.WIDTH_ON_A_CPU)
+SHAPE = Shape(64, 8)
+"""What `Where` gives on a CPU."""
 KEPT = 49
 
 
@@ -274,10 +275,11 @@ def test_random_numbers_follow_the_number_of_a_lane_and_not_its_place():
 @pytest.mark.parametrize("width", [1, 7, 8, 48, 64, 100])
 def test_no_lanes_are_left_over_for_a_program_of_another_width(width):
     with runtime.on_device("cpu") as device:
-        shape = Where("cpu", width).shape(device)
+        shape = Where("cpu", width).shape(device, SETTINGS.importance.draws)
+        assert Where("cpu").shape(device, SETTINGS.importance.draws) == SHAPE
     assert shape.width == width
     assert shape.lanes % width == 0
-    assert shape.lanes >= posteriors.LANES_ON_A_CPU
+    assert shape.lanes >= SHAPE.lanes
 
 
 # Simulated lanes ----------------------------------------------------------------------------------
@@ -299,11 +301,10 @@ def test_simulated_lanes_come_again_as_they_were(simulated, template):
     """Truth to the bit; a fit to the data that come again is the lane's fit, to rounding."""
     numbers = np.array([0, 5, 63, 64, 900])
     with runtime.on_device("cpu"):
-        again = lanes.simulate_lanes(MODEL, ROOT, numbers, template)
+        again, data = lanes.simulate_lanes(MODEL, ROOT, numbers, template)
     names = lanes.quantities(MODEL)
-    truth = np.array([[values[name] for name in names] for values, _ in again])
+    truth = np.stack([again[name] for name in names], axis=1)
     np.testing.assert_array_equal(truth, simulated["truth"][numbers, : len(names)])
-    data = Data(*(np.stack(column) for column in zip(*(data for _, data in again), strict=True)))
     with runtime.on_device("cpu") as device:
         plan = runtime.plan(device)
         fitted = lanes.run_lanes(MODEL, SETTINGS, SHAPE, ROOT, numbers, Lanes(data), plan=plan)

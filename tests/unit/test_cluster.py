@@ -18,7 +18,7 @@ from toy_jobs import Toy, assert_same
 
 import effbayes as eb
 from effbayes import provenance
-from effbayes.replicates import cluster, engine, many
+from effbayes.replicates import cluster, engine, posteriors
 from effbayes.replicates.cluster import Dask, connect
 from effbayes.replicates.folder import Folder
 from tests.unit.conftest import make_series
@@ -181,7 +181,7 @@ def test_a_cluster_without_this_package_is_explained(error):
 
 @pytest.mark.slow
 def test_posteriors_of_many_series_are_the_same_bit_for_bit(client, tmp_path, monkeypatch):
-    monkeypatch.setattr(many, "CHUNK", 35)
+    monkeypatch.setattr(posteriors, "CHUNK", 35)
     rng = np.random.default_rng(SEED)
     dates = np.datetime64("2015-01-01") + np.arange(7) * 200
     series = [

@@ -57,7 +57,7 @@ def test_intervals_cover_as_often_as_they_say(calibrated, name):
 
 
 def test_the_same_seed_gives_the_same_ranks_in_any_chunks(calibrated, series, monkeypatch):
-    monkeypatch.setattr("effbayes.replicates.calibration.CHUNK", 96)
+    monkeypatch.setattr("effbayes.replicates.posteriors.CHUNK", 96)
     again = calibrate(series, sets=400, seed=5)
     np.testing.assert_array_equal(again.ranks, calibrated.ranks)
 
@@ -209,8 +209,8 @@ import os, numpy as np, effbayes as eb
 from effbayes import runtime
 from effbayes.replicates.calibration import calibrate
 series = eb.load_series("imagenet", "alexnet-training").without_bounds()
-import effbayes.replicates.calibration as module
-module.CHUNK = 64
+from effbayes.replicates import posteriors
+posteriors.CHUNK = 64
 print(len(runtime.devices("cpu")))
 print(calibrate(series, sets=192, seed=5).ranks.sum(axis=0).tolist())
 """

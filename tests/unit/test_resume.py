@@ -104,10 +104,10 @@ from pathlib import Path
 import numpy as np
 import effbayes as eb
 from effbayes import runtime
-from effbayes.replicates import many
+from effbayes.replicates import posteriors
 from tests.unit.conftest import make_series
 runtime.keep_compiled(Path(sys.argv[1]))
-many.CHUNK = 8
+posteriors.CHUNK = 8
 rng = np.random.default_rng(1)
 dates = np.datetime64("2015-01-01") + np.arange(6) * 200
 series = [
