@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from effbayes import forecasting, provenance
+from effbayes import forecasting, power_scaling, provenance
 from effbayes import posterior as post
 from effbayes.curves import Curve, curve_of
 from effbayes.dataset.series import Series
 from effbayes.diagnostics import Chains, Diagnostics, diagnose
 from effbayes.domains import reference_rates
-from effbayes.errors import UsageError
+from effbayes.errors import RunFileError, UsageError
 from effbayes.forecasting import DateForecast, LevelForecast
 from effbayes.posterior import FACTOR_KINDS, Interval
 from effbayes.summary import summarize
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from effbayes.inference.nuts import Progress, SamplerSettings
     from effbayes.models.contract import Data, Model
     from effbayes.models.priors import TrendPriors
+    from effbayes.store import Kept
     from effbayes.types import Rows
 
 PRIOR_DRAWS = 1000
@@ -58,6 +59,8 @@ class Analysis:
         Model, priors and sampler: everything that decides the draws, JSON-ready.
     made_by
         Versions, device and digests.
+    build_tree, read_group
+        Label the run as a tree; read one group of it alone, where it comes from a file.
     """
 
     series: Series
@@ -67,6 +70,7 @@ class Analysis:
     settings: Mapping[str, Any]
     made_by: Mapping[str, Any]
     build_tree: Callable[[Analysis], xr.DataTree] = field(repr=False)
+    read_group: Callable[[str], Mapping[str, np.ndarray]] | None = field(default=None, repr=False)
 
     @property
     def id(self) -> str:
@@ -92,6 +96,18 @@ class Analysis:
     def posterior(self) -> xr.DataTree:
         """Every group of ArviZ's schema; any ArviZ function takes it."""
         return self.build_tree(self)
+
+    def arrays(self, group: str) -> Mapping[str, np.ndarray]:
+        """Arrays of a group of `posterior` by name; none where the run lacks the group.
+
+        A run from a file need not be made a tree for them, which takes longer than a report does.
+        """
+        if self.read_group is not None:
+            return self.read_group(group)
+        if group not in self.posterior.children:
+            return {}
+        found = self.posterior[group].to_dataset().variables
+        return {str(name): variable.to_numpy() for name, variable in found.items()}
 
     @cached_property
     def curve(self) -> Curve:
@@ -264,7 +280,7 @@ class Analysis:
         return post.prior_notes(self.series.n_obs, self.draws, self.settings)
 
     def power_scaling(self) -> dict[str, dict[str, Any]]:
-        """How much a stronger prior or likelihood would move each quantity, by ArviZ.
+        """How much a stronger prior or likelihood would move each quantity.
 
         Returns
         -------
@@ -272,18 +288,24 @@ class Analysis:
             By quantity: ``prior`` and ``likelihood``, the sensitivity to a power of it
             (Kallioinen, Paananen, Bürkner and Vehtari 2023, Statistics and Computing 34; above
             `SENSITIVE` it counts), and ``diagnosis``, ``"ok"`` or what that hints at.
-        """
-        import arviz_stats  # noqa: PLC0415 - slow to import
 
-        psense: Any = vars(arviz_stats)["psense"]  # without types
-        names = ["rate", *self.settings["parameters"]]
-        prior, likelihood = (
-            psense(self.posterior, var_names=names, group=group)
-            for group in ("prior", "likelihood")
+        Raises
+        ------
+        UsageError
+            The run is so long that densities were left out of it.
+        """
+        parts = self.arrays("log_prior"), self.arrays("log_likelihood")
+        if not all(parts):
+            raise UsageError(
+                "densities were left out of this run, which has very many draws times rows"
+            )
+        by = (
+            power_scaling.weights(parts[0]["log_prior"]),
+            power_scaling.weights(parts[1]["y"].sum(axis=-1)),
         )
         found = {}
-        for name in names:
-            of_prior, of_data = float(prior[name]), float(likelihood[name])
+        for name in ("rate", *self.settings["parameters"]):
+            of_prior, of_data = (power_scaling.sensitivity(self.draws[name], each) for each in by)
             said = "ok"
             if of_prior > SENSITIVE:
                 said = "prior and data disagree" if of_data > SENSITIVE else "the prior is strong"
@@ -439,10 +461,27 @@ def load(path: str | Path) -> Analysis:
     RunFileError
         The file is missing, is not a run of effbayes, or was changed since it was written.
     """
-    from effbayes import store  # noqa: PLC0415 - xarray and HDF5 are slow to import
+    from effbayes import store  # noqa: PLC0415 - HDF5 is slow to import
 
-    parts, tree = store.load_parts(path)
-    return Analysis(**parts, build_tree=lambda _: tree)
+    run = store.load(path)
+    try:
+        return Analysis(**kept_parts(run))
+    except (KeyError, ValueError, TypeError) as error:
+        raise RunFileError(f"{path} is not a run that this version reads: {error}") from error
+
+
+def kept_parts(run: Kept) -> dict[str, Any]:
+    """Fields of an analysis from a file.
+
+    Raises
+    ------
+    KeyError, ValueError, TypeError
+        It is no run of one series that this version reads.
+    """
+    from effbayes import tree  # noqa: PLC0415
+
+    parts = tree.parts(run.about, run.arrays)
+    return {**parts, "build_tree": lambda _: run.tree(), "read_group": run.arrays}
 
 
 def labelled(analysis: Analysis, model: Model, data: Data, platform: str | None) -> xr.DataTree:

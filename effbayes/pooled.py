@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,7 +13,7 @@ import numpy as np
 
 from effbayes import posterior as post
 from effbayes import provenance
-from effbayes.analysis import Analysis, described, labelled, sampler_settings
+from effbayes.analysis import Analysis, described, kept_parts, labelled, sampler_settings
 from effbayes.dataset.series import Series
 from effbayes.diagnostics import Chains, Diagnostics, diagnose
 from effbayes.errors import RunFileError, UsageError
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from effbayes.inference.nuts import Draws, Progress
     from effbayes.models.hierarchical import Priors
+    from effbayes.store import Kept
 
 SCHEMA = "effbayes.summaries/1"
 
@@ -258,33 +258,31 @@ def load_any(path: str | Path) -> Analysis | Pooled:
     RunFileError
         The file is missing, is no run, or was changed since it was written.
     """
-    from effbayes import store, tree  # noqa: PLC0415 - xarray and HDF5 are slow to import
+    from effbayes import store, tree  # noqa: PLC0415 - HDF5 is slow to import
 
     run = store.load(path)
     try:
-        if json.loads(run.attrs[tree.ATTRIBUTE])["schema"] == tree.POOLED_SCHEMA:
-            return _from_tree(run)
-        return Analysis(**tree.parts(run), build_tree=_return(run))
+        if run.about["schema"] == tree.POOLED_SCHEMA:
+            return _from_file(run)
+        return Analysis(**kept_parts(run))
     except (KeyError, ValueError, TypeError) as error:
         said = f"{path} is not a run that this version reads: {error}"
         raise RunFileError(said) from error
 
 
-def _from_tree(run: xr.DataTree) -> Pooled:
+def _from_file(run: Kept) -> Pooled:
     from effbayes import tree  # noqa: PLC0415 - as above
 
-    content = json.loads(run.attrs[tree.ATTRIBUTE])
-    trees: list[Any] = [run[f"members/{i}"] for i in range(len(content["series"]))]
-    parts = [Member(**tree.parts(each), build_tree=_return(each)) for each in trees]
-    drawn = run["posterior"].to_dataset()
-    stats = run["sample_stats"].to_dataset()
+    members = [run.member(f"members/{i}") for i in range(len(run.about["series"]))]
+    parts = [Member(**kept_parts(each)) for each in members]
+    drawn = run.arrays("posterior")
     return Pooled(
         members={one.series.id: one for one in parts},
-        population={name: drawn[name].to_numpy() for name in OF_POPULATION},
-        stats={str(name): column.to_numpy() for name, column in stats.data_vars.items()},
-        settings=content["settings"],
-        made_by=content["made_by"],
-        build_tree=_return(run),
+        population={name: drawn[name] for name in OF_POPULATION},
+        stats=tree.without_axes(run.arrays("sample_stats")),
+        settings=run.about["settings"],
+        made_by=run.about["made_by"],
+        build_tree=lambda _: run.tree(),
     )
 
 
@@ -373,10 +371,6 @@ def _build_tree(pooled: Pooled) -> xr.DataTree:
         of_members=stacked,
         about={"settings": pooled.settings, "made_by": pooled.made_by},
     )
-
-
-def _return(run: xr.DataTree) -> Callable[[Any], xr.DataTree]:
-    return lambda _: run
 
 
 def _shown(name: str) -> str:

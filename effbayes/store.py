@@ -8,18 +8,28 @@ seal is foreign, and one whose seal does not fit was truncated or changed.
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-import xarray as xr
+import numpy as np
 
 from effbayes import outputs, tree
 from effbayes.errors import RunFileError
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 SEAL = b"\neffbayes-seal-sha256:"
 _HEX = 64
 _LENGTH = len(SEAL) + _HEX + 1
+
+SECONDS = {"days": 86400, "hours": 3600, "minutes": 60, "seconds": 1}
+"""In each unit that dates are counted in."""
 
 
 def save(run: xr.DataTree, path: str | Path, *, force: bool = False) -> None:
@@ -44,7 +54,59 @@ def save(run: xr.DataTree, path: str | Path, *, force: bool = False) -> None:
         _seal(temporary)
 
 
-def load(path: str | Path) -> xr.DataTree:
+@dataclass(frozen=True)
+class Kept:
+    """A run of a file that was read, or one of several in it.
+
+    Attributes
+    ----------
+    content
+        Of the file, without its seal: a file that is replaced meanwhile changes nothing.
+    about
+        Settings, provenance, and the fields of the series, as they were written.
+    place
+        Path of the run within the file; empty for the whole.
+    """
+
+    content: bytes = field(repr=False)
+    about: Mapping[str, Any]
+    place: str = ""
+
+    def arrays(self, group: str) -> dict[str, np.ndarray]:
+        """Arrays of a group by name, those of its axes among them; none where there is no group.
+
+        Read without xarray, which takes longer to import than all else does here.
+        """
+        import h5py  # noqa: PLC0415 - slow to import
+
+        with h5py.File(io.BytesIO(self.content), "r") as file:
+            place = f"{self.place}/{group}"
+            return {name: _decoded(x) for name, x in file[place].items()} if place in file else {}
+
+    def member(self, place: str) -> Kept:
+        """One of several runs in the file.
+
+        Raises
+        ------
+        KeyError
+            There is none in this place.
+        """
+        return _kept(self.content, place)
+
+    def tree(self) -> xr.DataTree:
+        """All of it, in memory."""
+        import xarray as xr  # noqa: PLC0415 - slow to import
+
+        with xr.open_datatree(io.BytesIO(self.content), engine="h5netcdf") as opened:
+            found: Any = opened[self.place] if self.place else opened
+            # One by one: DataTree.load passes over a variable that has the name of its group.
+            for node in found.subtree:
+                for variable in node.variables.values():
+                    variable.load()
+            return cast("xr.DataTree", found)
+
+
+def load(path: str | Path) -> Kept:
     """Read a run into memory.
 
     Raises
@@ -63,25 +125,30 @@ def load(path: str | Path) -> xr.DataTree:
     if seal != _seal_of(body):
         raise RunFileError(f"{path} was changed since it was written: its seal does not fit")
     try:
-        with xr.open_datatree(path, engine="h5netcdf") as opened:
-            return opened.load()
+        return _kept(body, "")
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise RunFileError(f"{path} cannot be read as a run: {error}") from error
 
 
-def load_parts(path: str | Path) -> tuple[dict[str, Any], xr.DataTree]:
-    """A run's plain arrays and settings, and its tree.
+def _kept(content: bytes, place: str) -> Kept:
+    import h5py  # noqa: PLC0415 - slow to import
 
-    Raises
-    ------
-    RunFileError
-        As `load`; or the run has another version's schema.
-    """
-    run = load(path)
-    try:
-        return tree.parts(run), run
-    except (KeyError, ValueError, TypeError) as error:
-        raise RunFileError(f"{path} is not a run that this version reads: {error}") from error
+    with h5py.File(io.BytesIO(content), "r") as file:
+        return Kept(content, json.loads(file[f"/{place}"].attrs[tree.ATTRIBUTE]), place)
+
+
+def _decoded(variable: Any) -> np.ndarray:
+    """An array as xarray decodes what it wrote itself: text, truth values, dates and numbers."""
+    values, attributes = variable[()], variable.attrs
+    if values.dtype == object:
+        return np.asarray(variable.asstr()[()], dtype=object)
+    if attributes.get("dtype") == "bool":
+        return np.asarray(values.astype(bool))
+    unit, since, origin = str(attributes.get("units", "")).partition(" since ")
+    if since:
+        start = np.datetime64(origin.replace(" ", "T"), "s")
+        return np.asarray(start + (SECONDS[unit] * values.astype("int64")).astype("timedelta64[s]"))
+    return np.asarray(values)
 
 
 def _seal_of(body: bytes) -> bytes:

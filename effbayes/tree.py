@@ -8,16 +8,17 @@ attributes cannot hold (None, booleans, mappings) travels as one JSON string.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from effbayes import provenance
 from effbayes.dataset.series import ARRAY_COLUMNS, Series
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from effbayes.inference.predictive import Pointwise
 
 RUN_SCHEMA = "effbayes.run/1"
@@ -39,6 +40,7 @@ UNITS = {
     "path_level": "log2 of the series' unit",
     "path_rate": "doublings per year",
 }
+AXES = ("chain", "draw", "obs", "row", "system", "knot")
 _TEXT_COLUMNS = ("label", "source", "note")
 _SERIES_FIELDS = ("name", "domain", "unit", "direction", "rows", "title", "published", "remarks")
 
@@ -70,6 +72,8 @@ def build(
     pointwise, prior
         From `effbayes.inference.predictive`; None where left out.
     """
+    import xarray as xr  # noqa: PLC0415 - slow to import
+
     rows = np.flatnonzero(series.used)
     obs = {"obs": rows}
     groups = {
@@ -105,37 +109,48 @@ def build(
     return tree
 
 
-def parts(tree: xr.DataTree) -> dict[str, Any]:
+def parts(about: Mapping[str, Any], arrays: Callable[[str], Arrays]) -> dict[str, Any]:
     """Series, arrays and settings of a run that `build` labelled.
+
+    Parameters
+    ----------
+    about
+        What its attribute `ATTRIBUTE` holds.
+    arrays
+        Gives those of a group by name.
 
     Raises
     ------
     KeyError, ValueError, TypeError
         The tree was not built here.
     """
-    content = json.loads(tree.attrs[ATTRIBUTE])
-    if content["schema"] == POOLED_SCHEMA:
+    if about["schema"] == POOLED_SCHEMA:
         raise ValueError(f"several series in one run ({POOLED_SCHEMA}): use effbayes.load_pooled")
-    if content["schema"] != RUN_SCHEMA:
-        raise ValueError(f"schema {content['schema']!r}, this version reads {RUN_SCHEMA!r}")
-    table = tree["table"].to_dataset()
-    fields: dict[str, Any] = {name: content["series"][name] for name in _SERIES_FIELDS}
+    if about["schema"] != RUN_SCHEMA:
+        raise ValueError(f"schema {about['schema']!r}, this version reads {RUN_SCHEMA!r}")
+    table = arrays("table")
+    fields: dict[str, Any] = {name: about["series"][name] for name in _SERIES_FIELDS}
     fields["remarks"] = tuple(fields["remarks"])
-    fields |= {name: table[name].to_numpy() for name in ARRAY_COLUMNS}
-    fields |= {name: tuple(map(str, table[name].to_numpy())) for name in _TEXT_COLUMNS}
-    settings = content["settings"]
-    draws, stats = (_arrays(tree[name].to_dataset()) for name in ("posterior", "sample_stats"))
+    fields |= {name: table[name] for name in ARRAY_COLUMNS}
+    fields |= {name: tuple(map(str, table[name])) for name in _TEXT_COLUMNS}
+    settings = about["settings"]
+    draws, stats = (without_axes(arrays(name)) for name in ("posterior", "sample_stats"))
     _require(draws, ("rate", *settings["parameters"]), "posterior")
     _require(stats, ("diverging", "energy", "reached_max_treedepth"), "sample_stats")
     _require(settings, ("model", "noise", "prior", "priors", "sampler"), "settings")
     return {
         "series": Series(**fields),
         "draws": draws,
-        "noise": tree["system_noise"]["noise"].to_numpy(),
+        "noise": arrays("system_noise")["noise"],
         "stats": stats,
         "settings": settings,
-        "made_by": content["made_by"],
+        "made_by": about["made_by"],
     }
+
+
+def without_axes(arrays: Arrays) -> dict[str, np.ndarray]:
+    """Arrays of a group without those that number its axes."""
+    return {name: array for name, array in arrays.items() if name not in AXES}
 
 
 def _require(found: Mapping[str, Any], names: Iterable[str], part: str) -> None:
@@ -148,6 +163,8 @@ def _require(found: Mapping[str, Any], names: Iterable[str], part: str) -> None:
 def _dataset(
     arrays: Arrays, dims: tuple[str, ...], coords: Mapping[str, np.ndarray] | None = None
 ) -> xr.Dataset:
+    import xarray as xr  # noqa: PLC0415 - slow to import
+
     shape = next(iter(arrays.values())).shape[: len(dims)]
     known = coords or {}
     index = {dim: known.get(dim, np.arange(size)) for dim, size in zip(dims, shape, strict=True)}
@@ -177,7 +194,3 @@ def _table(series: Series) -> xr.Dataset:
 def _log2_value(series: Series) -> np.ndarray:
     """log2 of the point value; NaN where only bounds are known."""
     return np.log2(series.value)
-
-
-def _arrays(dataset: xr.Dataset) -> dict[str, np.ndarray]:
-    return {str(name): variable.to_numpy() for name, variable in dataset.data_vars.items()}

@@ -77,11 +77,11 @@ def report(
         raise UsageError("a report of what? give run files, or --domain NAME")
     if series is not None and domain is None:
         raise UsageError("--series names one of a domain: add --domain, or give RUN#SERIES")
-    keep_compiled(cached=not no_cache)
     with Reporter(quiet=quiet) as reporter:
         if runs:
             found: list[Any] = [kept.read(run) for run in runs]
         else:
+            keep_compiled(cached=not no_cache)
             source = Source(domain, None, series, None, {})
             found = _sampled(source, reporter, seed=seed, platform=platform)
         good = all(one.verdict.ok for one in found)
@@ -90,7 +90,7 @@ def report(
         elif wanted in OF_NUMBERS:
             outputs.write(out, numbers(_summaries(found, chosen), wanted), force=force)
         else:
-            document = _document(found, chosen, reporter, platform)
+            document = _document(found, chosen, reporter, platform, cached=not no_cache)
             _write(document, wanted, out, beside, force=force)
             good = all(verdict.ok for verdict in document.verdicts)
     output.write(f"{output.plain(str(out))}\n")
@@ -150,6 +150,8 @@ def _document(
     interval: Interval,
     reporter: Reporter,
     platform: str | None,
+    *,
+    cached: bool,
 ) -> Document:
     from effbayes.pooled import Pooled
     from effbayes.report import of_a_run, of_several
@@ -165,6 +167,7 @@ def _document(
     if len(set(names)) == 1:
         from effbayes.comparison import compare
 
+        keep_compiled(cached=cached)
         comparison = compare(fits, platform=platform, progress=told(reporter))
         return of_a_run.document(first, comparison=comparison, **how)
     twice = sorted({name for name in names if names.count(name) > 1})

@@ -29,6 +29,7 @@ from effbayes.figures.palette import INK, ORANGE
 
 if TYPE_CHECKING:
     from bokeh.models import HoverTool, LayoutDOM, Plot
+    from bokeh.models.glyph import Glyph
     from bokeh.models.renderers import DataRenderer, GlyphRenderer
 
     Drawn = tuple[GlyphRenderer[Any], tuple[str, ...]]
@@ -63,32 +64,39 @@ def draw(views: Mapping[str, Sheet]) -> LayoutDOM:
     """
     from bokeh.models import TabPanel, Tabs  # noqa: PLC0415 - slow to import
 
-    drawn = {title: _sheet(sheet) for title, sheet in views.items()}
+    page = _Page()
+    drawn = {title: _sheet(page, sheet) for title, sheet in views.items()}
     if len(drawn) == 1:
         return next(iter(drawn.values()))
     panels = [TabPanel(child=child, title=title) for title, child in drawn.items()]
-    tabs = Tabs(tabs=panels, sizing_mode="stretch_width")
-    _share_data(tabs)
-    return tabs
+    return Tabs(tabs=panels, sizing_mode="stretch_width")
 
 
-def _share_data(tabs: LayoutDOM) -> None:
-    """Let equal columns of several views be one: a page is half as long."""
-    from bokeh.models.renderers import GlyphRenderer  # noqa: PLC0415 - slow to import
+class _Page:
+    """What the views of one figure share, which makes its data half as long."""
 
-    known: dict[Any, Any] = {}
-    renderers: Any = tabs.select({"type": GlyphRenderer})
-    for renderer in renderers:
-        data = renderer.data_source.data
-        columns = ((name, np.asarray(data[name])) for name in sorted(data))
-        content = tuple((name, str(values.dtype), values.tobytes()) for name, values in columns)
-        renderer.data_source = known.setdefault(content, renderer.data_source)
+    def __init__(self) -> None:
+        self.known: dict[Any, Any] = {}
+
+    def drawn(self, plot: Plot, glyph: Glyph, **columns: Any) -> GlyphRenderer[Any]:
+        """A glyph with its columns, which are named after its properties.
+
+        A figure's own methods, such as ``figure.line``, add more glyphs for each, for marks that
+        are selected, muted or neither: nothing can be selected here.
+        """
+        from bokeh.models import ColumnDataSource  # noqa: PLC0415 - slow to import
+
+        arrays = ((name, np.asarray(columns[name])) for name in sorted(columns))
+        content = tuple((name, str(values.dtype), values.tobytes()) for name, values in arrays)
+        if content not in self.known:
+            self.known[content] = ColumnDataSource(data=columns)
+        return plot.add_glyph(self.known[content], glyph)
 
 
-def _sheet(sheet: Sheet) -> LayoutDOM:
+def _sheet(page: _Page, sheet: Sheet) -> LayoutDOM:
     from bokeh.models import Row  # noqa: PLC0415 - slow to import
 
-    charts = [_chart(chart, int(PIXELS * sheet.height)) for chart in sheet.charts]
+    charts = [_chart(page, chart, int(PIXELS * sheet.height)) for chart in sheet.charts]
     if sheet.warning:
         _heading(charts[0], sheet.warning, ORANGE)
     if len(charts) == 1:
@@ -99,7 +107,7 @@ def _sheet(sheet: Sheet) -> LayoutDOM:
     return Row(children=[*charts], sizing_mode="stretch_width", styles={"flex-wrap": "wrap"})
 
 
-def _chart(chart: Chart, height: int) -> Plot:
+def _chart(page: _Page, chart: Chart, height: int) -> Plot:
     from bokeh.models import Range1d  # noqa: PLC0415 - slow to import
     from bokeh.plotting import figure  # noqa: PLC0415
 
@@ -125,7 +133,7 @@ def _chart(chart: Chart, height: int) -> Plot:
     named: dict[str, list[GlyphRenderer[Any]]] = {}
     pointed: dict[tuple[str, ...], list[DataRenderer]] = {}
     for layer in chart.layers:
-        for renderer, columns in _layer(plot, layer, chart):
+        for renderer, columns in _layer(page, plot, layer, chart):
             if layer.name:
                 named.setdefault(layer.name, []).append(renderer)
             if columns:
@@ -228,68 +236,79 @@ def _dress(side: Any, axis: Axis) -> None:
         side.formatter = BasicTickFormatter(power_limit_high=6, power_limit_low=-4)
 
 
-def _layer(plot: Any, layer: Layer, chart: Chart) -> list[Drawn]:
+def _layer(page: _Page, plot: Plot, layer: Layer, chart: Chart) -> list[Drawn]:
     """Draw one; its renderers, with the columns that are said where one is pointed at."""
     match layer:
         case Band():
-            return _band(plot, layer)
+            return _band(page, plot, layer)
         case Line():
-            dashes: Any = DASHES if layer.dashed else "solid"
-            data = {"x": _numbers(layer.x), "y": _numbers(layer.y)}
             said = {SAID: [*layer.says]} if layer.says else {}
-            look = {"line_color": layer.color, "line_width": 1.3 * layer.width}
-            return [
-                (plot.line("x", "y", source=data | said, line_dash=dashes, **look), tuple(said))
-            ]
+            return [(_line(page, plot, layer, 1.3 * layer.width, **said), tuple(said))]
         case Bars():
-            ends = (_numbers(each) for each in (layer.x0, layer.y0, layer.x1, layer.y1))
-            width, opacity = 1.3 * layer.width, layer.opacity
-            drawn = plot.segment(
-                *ends, line_color=layer.color, line_width=width, line_alpha=opacity
-            )
-            return [(drawn, ())]
+            return [(_bars(page, plot, layer), ())]
         case Points():
-            return [_points(plot, layer)]
+            return [_points(page, plot, layer)]
         case Rule():
-            return [(_rule(plot, layer, chart), ())]
+            return [(_rule(page, plot, layer, chart), ())]
 
 
-def _band(plot: Any, layer: Band) -> list[Drawn]:
+def _band(page: _Page, plot: Plot, layer: Band) -> list[Drawn]:
+    from bokeh.models import VArea  # noqa: PLC0415 - slow to import
+
     x, low, high = (_numbers(each) for each in (layer.x, layer.low, layer.high))
-    drawn = [plot.varea(x, low, high, fill_color=layer.color, fill_alpha=layer.opacity)]
+    look: dict[str, Any] = {"fill_color": layer.color, "fill_alpha": layer.opacity}
+    drawn = [page.drawn(plot, VArea(**look), x=x, y1=low, y2=high)]
     if layer.dashed:
-        look: dict[str, Any] = {"line_color": layer.color, "line_dash": DASHES}
-        drawn += [plot.line(x, edge, **look) for edge in (low, high)]
+        edges = (Line(layer.x, y, layer.color, dashed=True) for y in (layer.low, layer.high))
+        drawn += [_line(page, plot, edge, 1.0) for edge in edges]
     return [(each, ()) for each in drawn]
 
 
-def _points(plot: Any, layer: Points) -> tuple[GlyphRenderer[Any], tuple[str, ...]]:
+def _line(
+    page: _Page, plot: Plot, layer: Line, width: float, **said: Sequence[str]
+) -> GlyphRenderer[Any]:
+    from bokeh.models import Line as Glyph  # noqa: PLC0415 - slow to import
+
+    look: dict[str, Any] = {"line_color": layer.color, "line_width": width}
+    look["line_dash"] = DASHES if layer.dashed else "solid"
+    return page.drawn(plot, Glyph(**look), x=_numbers(layer.x), y=_numbers(layer.y), **said)
+
+
+def _bars(page: _Page, plot: Plot, layer: Bars) -> GlyphRenderer[Any]:
+    from bokeh.models import Segment  # noqa: PLC0415 - slow to import
+
+    ends = {name: _numbers(getattr(layer, name)) for name in ("x0", "y0", "x1", "y1")}
+    look: dict[str, Any] = {
+        "line_color": layer.color,
+        "line_width": 1.3 * layer.width,
+        "line_alpha": layer.opacity,
+    }
+    return page.drawn(plot, Segment(**look), **ends)
+
+
+def _points(page: _Page, plot: Plot, layer: Points) -> Drawn:
+    from bokeh.models import Scatter  # noqa: PLC0415 - slow to import
+
     heads = [name for name, _ in layer.about[0]]
     said = {name: [about[place][1] for about in layer.about] for place, name in enumerate(heads)}
-    drawn = plot.scatter(
-        "x",
-        "y",
-        source={"x": _numbers(layer.x), "y": _numbers(layer.y), **said},
-        marker=MARKERS[layer.marker],
-        angle=-0.5 * np.pi if layer.marker == ">" else 0.0,
-        size=1.9 * layer.size,
-        fill_color="#ffffff" if layer.hollow else layer.color,
-        line_color=layer.color if layer.hollow else "#ffffff",
-        line_width=1.4 if layer.hollow else 0.7,
-    )
-    return drawn, tuple(said)
+    look: dict[str, Any] = {
+        "marker": {"value": MARKERS[layer.marker]},
+        "angle": -0.5 * np.pi if layer.marker == ">" else 0.0,
+        "size": 1.9 * layer.size,
+        "fill_color": "#ffffff" if layer.hollow else layer.color,
+        "line_color": layer.color if layer.hollow else "#ffffff",
+        "line_width": 1.4 if layer.hollow else 0.7,
+    }
+    at = {"x": _numbers(layer.x), "y": _numbers(layer.y)}
+    return page.drawn(plot, Scatter(**look), **at, **said), tuple(said)
 
 
-def _rule(plot: Any, layer: Rule, chart: Chart) -> GlyphRenderer[Any]:
+def _rule(page: _Page, plot: Plot, layer: Rule, chart: Chart) -> GlyphRenderer[Any]:
     """A line from end to end: a glyph, which a legend can name and the dark can repaint."""
-    at = _numbers(np.array([layer.at, layer.at]))
+    at = np.array([layer.at, layer.at])
     ends = np.array(_ends(chart.y if layer.along == "x" else chart.x))
     x, y = (at, ends) if layer.along == "x" else (ends, at)
-    dashes: Any = DASHES if layer.dashed else "solid"
-    drawn: GlyphRenderer[Any] = plot.line(
-        x, y, line_color=layer.color, line_dash=dashes, line_width=1.4
-    )
-    return drawn
+    return _line(page, plot, Line(x, y, layer.color, dashed=layer.dashed), 1.4)
 
 
 def _legend(plot: Plot, chart: Chart, named: Mapping[str, Sequence[GlyphRenderer[Any]]]) -> None:
@@ -300,7 +319,7 @@ def _legend(plot: Plot, chart: Chart, named: Mapping[str, Sequence[GlyphRenderer
     side = f"{'bottom' if chart.low_legend else 'top'}_{chart.legend}"
     look: dict[str, Any] = {
         "location": "right" if above else side,
-        "orientation": "horizontal" if above else "vertical",
+        "orientation": "vertical",  # on a phone there is no room for two names in a line
         "label_text_font": FONT,
         "label_text_font_size": "11px",
         "label_text_color": INK,

@@ -1,19 +1,38 @@
-"""Kernel densities, ranks and BFMI by ArviZ, whose functions have no types; the band of ranks."""
+"""Kernel densities, as ArviZ draws them.
+
+Computed here on plain arrays, because importing ArviZ costs more than a report; the tests hold them
+to ArviZ's own.
+"""
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
+import math
+from collections.abc import Callable
 
 import numpy as np
 
 from effbayes.figures.charts import Numbers
 
+BINS = 512
+WIDEST = 0.01
+"""Largest bandwidth that is sought, squared, in units of the squared range."""
+
+HALVINGS = 60
+STAGES = 7
+
 
 def density(draws: Numbers) -> tuple[Numbers, Numbers]:
-    """Grid and kernel density of draws."""
-    grid, height, _ = _array_stats().kde(np.ravel(draws))
-    return np.asarray(grid), np.asarray(height)
+    """Grid and Gaussian kernel density of draws that are not all equal, mirrored at both ends."""
+    draws = np.ravel(draws)
+    draws = draws[np.isfinite(draws)]
+    counts, edges = np.histogram(draws, BINS, (draws.min(), draws.max()))
+    wide = edges[1] - edges[0]
+    width = 0.5 * (_silverman(draws) + _sheather_jones(draws, counts)) / wide
+    reach = math.ceil(4.0 * width)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
+    mirrored = np.pad(counts.astype(np.float64), BINS // 5, "symmetric")
+    smooth = np.convolve(mirrored, kernel)[reach + BINS // 5 :][:BINS]
+    return 0.5 * (edges[1:] + edges[:-1]), smooth / (smooth.sum() * wide)
 
 
 def density_at(draws: Numbers, x: Numbers) -> Numbers:
@@ -30,61 +49,54 @@ def coarse(draws: Numbers) -> tuple[Numbers, Numbers]:
     return grid[::3], height[::3]
 
 
-def smallest_bfmi(energy: Numbers) -> float:
-    """Of the chains; dims (chain, draw)."""
-    return float(np.min(_array_stats().bfmi(energy)))
+def _silverman(draws: Numbers) -> float:
+    """Bandwidth that is right for a normal distribution."""
+    first, third = np.quantile(draws, [0.25, 0.75])
+    spread = min(float(np.std(draws)), float(third - first) / 1.34)
+    return float(0.9 * spread * len(draws) ** -0.2)
 
 
-def relative_ranks(draws: Numbers) -> Numbers:
-    """Rank of each draw among those of all chains, as a share; dims (chain, draw)."""
-    return np.asarray(_array_stats().compute_ranks(draws, axis=(-2, -1), relative=True))
+def _sheather_jones(draws: Numbers, counts: Numbers) -> float:
+    """Improved Sheather-Jones bandwidth; Silverman's where there is none.
 
-
-def thinning(draws: Numbers) -> int:
-    """Every how many-th draw is worth one independent of the others; dims (chain, draw)."""
-    return 1 if np.ptp(draws) == 0.0 else int(_array_stats().thin_factor(draws))
-
-
-@cache
-def rank_band(
-    draws: int, chains: int, *, prob: float = 0.95, simulations: int = 2000
-) -> tuple[Numbers, Numbers, Numbers]:
-    """The band that holds the ECDF of every chain's ranks together, where the chains are alike.
-
-    How many of a chain's draws are among the k smallest of all is hypergeometric; the share of each
-    point's own distribution that is left out is the one by which, in simulations, all chains stay
-    inside with probability `prob` (Säilynoja, Bürkner and Vehtari 2022, Statistics and Computing
-    32, section 3). ArviZ 1.3 has this too, but draws its simulations as if ranks were independent:
-    of alike chains, 15 % leave its band of 95 %.
-
-    Returns
-    -------
-    tuple
-        Shares from 0 to 1, and the least and greatest share of a chain's draws below each.
+    Botev, Grotowski and Kroese (2010), Annals of Statistics 38, 2916 to 2957.
     """
-    from scipy.stats import hypergeom  # noqa: PLC0415 - slow to import
-
-    below = chains * np.arange(1, draws)
-    counts = np.arange(draws + 1)
-    cdf = hypergeom.cdf(counts, chains * draws, draws, below[:, None])
-    rng = np.random.default_rng(0)  # a constant: the same for every run
-    smallest = np.empty(simulations)
-    place = np.arange(len(below))
-    for i in range(simulations):
-        chain = rng.permutation(np.repeat(np.arange(chains), draws))
-        found = np.cumsum(chain[:, None] == np.arange(chains), axis=0)[below - 1].T
-        lower, upper = cdf[place, found], 1.0 - np.where(found > 0, cdf[place, found - 1], 0.0)
-        smallest[i] = min(lower.min(), upper.min())
-    tail = float(np.quantile(smallest, 1.0 - prob))
-    # The least count that is not so rare, and the greatest.
-    low = (cdf < tail).sum(axis=1)
-    high = draws - (1.0 - cdf[:, :-1] < tail)[:, ::-1].cumprod(axis=1).sum(axis=1)
-    share = np.arange(draws + 1) / draws
-    least, most = (np.concatenate([[0], each, [draws]]) / draws for each in (low, high))
-    return share, least, most
+    number, reach = len(draws), float(np.ptp(draws))
+    squares = np.arange(1.0, BINS) ** 2
+    power = _cosine_transform(counts / number)[1:] ** 2
+    found = _root(lambda t: t - _fixed_point(t, number, squares, power))
+    return _silverman(draws) if found is None else math.sqrt(found) * reach
 
 
-def _array_stats() -> Any:
-    from arviz_stats import base  # noqa: PLC0415 - slow to import
+def _cosine_transform(shares: Numbers) -> Numbers:
+    """Discrete cosine transform (type 2)."""
+    size = len(shares)
+    order = np.concatenate([np.arange(0, size, 2), np.arange(size - 1, 0, -2)])
+    turn = 2.0 * np.exp(-0.5j * np.pi * np.arange(size) / size)
+    turn[0] = 1.0
+    return np.asarray(np.real(turn * np.fft.fft(shares[order])))
 
-    return vars(base)["array_stats"]
+
+def _fixed_point(t: float, number: int, squares: Numbers, power: Numbers) -> float:
+    """The squared bandwidth that follows from another: the best one follows from itself."""
+    for stage in range(STAGES, 1, -1):
+        terms = squares**stage * power * np.exp(-squares * np.pi**2 * t)
+        roughness = 0.5 * np.pi ** (2 * stage) * float(terms.sum())
+        if stage == 2:
+            break
+        below = stage - 1
+        odd = math.prod(range(1, 2 * below, 2)) / math.sqrt(0.5 * np.pi)
+        share = (1.0 + 0.5 ** (below + 0.5)) / 3.0
+        t = (share * odd / (number * roughness)) ** (2.0 / (3.0 + 2.0 * below))
+    return float((2.0 * number * math.sqrt(np.pi) * roughness) ** -0.4)
+
+
+def _root(function: Callable[[float], float]) -> float | None:
+    """Where an increasing function crosses zero, up to `WIDEST`; None where it does not."""
+    low, high = 0.0, WIDEST
+    if not function(low) < 0.0 < function(high):
+        return None
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if function(middle) < 0.0 else (low, middle)
+    return high

@@ -106,10 +106,21 @@ def trend(
         _legend(figure.axes[0], series, verdict)
         if words:
             _words(figure, series, about, cut=cut)
-        figure.draw_without_rendering()  # the layout, without which nothing can be measured
+        lay_out(figure)  # without which nothing can be measured
         for axes, (name, panel) in zip(figure.axes, chosen.items(), strict=True):
             label_rows(axes, panel, series, factors=name == "efficiency")
     return figure
+
+
+def lay_out(figure: Figure) -> None:
+    """Give everything its place, for good: left to itself, a figure does so each time it is drawn.
+
+    Called within `style`.
+    """
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)
 
 
 def render(figure: Figure, kind: str) -> bytes:

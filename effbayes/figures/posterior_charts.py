@@ -24,11 +24,11 @@ from effbayes.figures.charts import (
     warning_of,
 )
 from effbayes.figures.densities import density_at
-from effbayes.figures.labels import LONGEST_LABEL
 from effbayes.figures.palette import BLUE, GRAY, ORANGE
 from effbayes.figures.panels import shown
 from effbayes.posterior import Interval
 from effbayes.posterior import doubling_time as turned
+from effbayes.tree import UNITS as UNITS_OF_DRAWS
 from effbayes.types import Estimate
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ LONGEST_TIMES = 4.0
 FARTHEST_TIMES = 12.0
 """Times the largest median up to which intervals of several fits are drawn."""
 
+LONGEST_NAME = 40
 CI = 0.95
 POSITIVE = ("doubling_time", "sigma", "eta", "nu", "drift")
 
@@ -100,16 +101,15 @@ def prior_posterior(fit: Analysis) -> Sheet:
     UsageError
         The prior is flat: it has no density.
     """
-    tree = fit.posterior
-    if "prior" not in tree.children:
+    prior = fit.arrays("prior")
+    if not prior:
         raise UsageError("the prior is improper: there is no density to draw")
-    prior = tree["prior"].to_dataset()
     wanted = ("doubling_time", *fit.settings["parameters"])
     names = [name for name in wanted if name in prior and name in fit.draws]
     charts = []
     for name in names:
         positive = name in POSITIVE and _all_positive(prior[name], fit.draws[name])
-        before, after = (np.ravel(np.asarray(x)) for x in (prior[name].to_numpy(), fit.draws[name]))
+        before, after = (np.ravel(np.asarray(x)) for x in (prior[name], fit.draws[name]))
         charts.append(_two_densities(name, before, after, positive=positive))
     return Sheet(tuple(charts), warning_of(fit), columns=min(3, len(charts)), height=2.5)
 
@@ -170,7 +170,7 @@ def _intervals(bars: Sequence[_Bar], unit: Unit) -> Sheet:
                 x0, x1 = np.array([each.low / per]), np.array([high / per])
                 layers.append(Bars(x0, at, x1, at, BLUE, width, opacity))
     layers += _marks(bars, [wide for wide, _ in estimates], end, unit)
-    names = tuple(shown(bar.name, LONGEST_LABEL) for bar in bars)
+    names = tuple(shown(bar.name, LONGEST_NAME) for bar in bars)
     bad = [bar for bar in bars if not bar.fit.verdict.ok]
     chart = Chart(
         x=Axis(f"doubling time, {unit}", "log", (start / per, end / per)),
@@ -216,7 +216,7 @@ def _about_bar(bar: _Bar, estimate: Estimate, unit: Unit) -> tuple[tuple[str, st
     else:
         interval = f"{number(estimate.low / per)} to {number(estimate.high / per)} {unit}"
     median = "none" if estimate.median is None else f"{number(estimate.median / per)} {unit}"
-    said = [("label", shown(bar.name, LONGEST_LABEL)), ("median", median), ("95 %", interval)]
+    said = [("label", shown(bar.name, LONGEST_NAME)), ("median", median), ("95 %", interval)]
     claim = "none" if bar.published is None else f"{number(bar.published / per)} {unit}"
     said.append(("published", claim))
     said.append(("sampler", bar.fit.verdict.verdict))
@@ -262,9 +262,7 @@ def _two_densities(name: str, before: Numbers, after: Numbers, *, positive: bool
     drawn = [density_at(each, x) for each in (old, new)]
     top = float(max(each.max() for each in drawn))
     at, zero = (np.exp(x) if positive else x), np.zeros(POINTS)
-    from effbayes.tree import UNITS  # noqa: PLC0415 - xarray is slow to import
-
-    unit = UNITS.get(name, "")
+    unit = UNITS_OF_DRAWS.get(name, "")
     layers: list[Layer] = []
     for density, color, said in ((drawn[0], GRAY, "prior"), (drawn[1], BLUE, "posterior")):
         layers.append(Band(at, zero, density / top, color, 0.22))

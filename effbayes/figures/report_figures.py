@@ -123,7 +123,7 @@ def draw(sheet: Sheet) -> Figure:
         if sheet.warning:
             look: dict[str, Any] = {"color": ORANGE, "fontsize": 8.5, "fontweight": "bold"}
             figure.suptitle(sheet.warning, x=0.01, ha="left", **look)
-        figure.draw_without_rendering()
+        drawing.lay_out(figure)
     return figure
 
 

@@ -1,7 +1,8 @@
-"""Did the chains mix, and did they see all of the energy: ranks and energies, by ArviZ."""
+"""Did the chains mix, and did they see all of the energy: ranks and energies."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,14 +18,9 @@ from effbayes.figures.charts import (
     Sheet,
     warning_of,
 )
-from effbayes.figures.densities import (
-    coarse,
-    rank_band,
-    relative_ranks,
-    smallest_bfmi,
-    thinning,
-)
+from effbayes.figures.densities import coarse
 from effbayes.figures.palette import BLUE, COLORS, GRAY, INK, ORANGE
+from effbayes.figures.rank_bands import rank_band, relative_ranks
 
 if TYPE_CHECKING:
     from effbayes.analysis import Analysis
@@ -47,7 +43,9 @@ def ranks(fit: Analysis) -> Sheet:
     names = ("rate", *fit.settings["parameters"])
     drawn = {name: np.asarray(fit.draws[name]) for name in names}
     chains, number = drawn["rate"].shape
-    factor = max(*(thinning(each) for each in drawn.values()), number // MOST, 1)
+    found = [fit.verdict.quantities[name] for name in names]
+    worth = min(min(each.ess_bulk, each.ess_tail) for each in found)
+    factor = max(math.ceil(chains * number / worth), number // MOST, 1)
     factor = max(min(factor, number // FEWEST), 1)
     kept = -(-number // factor)
     # Every other share is as much as a figure shows.
@@ -80,12 +78,11 @@ def energy(fit: Analysis) -> Sheet:
         layers += [Band(x, 0.0 * x, density, color, 0.2), Line(x, density, color, name)]
         top = max(top, float(density.max()))
         ends = [min(ends[0], float(x.min())), max(ends[1], float(x.max()))]
-    bfmi = smallest_bfmi(energies)
     chart = Chart(
         x=Axis("energy, in units of log density", "linear", (ends[0], ends[1])),
         y=Axis("density", "linear", (0.0, 1.25 * top or 1.0), ticked=False),
         layers=tuple(layers),
-        title=f"smallest BFMI of the chains: {bfmi:.2f}",
+        title=f"smallest BFMI of the chains: {fit.verdict.bfmi_min:.2f}",
         legend="right",
     )
     return Sheet((chart,), warning_of(fit), height=2.8)

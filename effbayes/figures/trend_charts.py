@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -52,10 +53,21 @@ if TYPE_CHECKING:
 Scale = Literal["log", "linear"]
 LONGEST_UNIT = 60
 
+_PANELS: WeakKeyDictionary[Analysis, tuple[Panel, int]] = WeakKeyDictionary()
+_AHEAD: WeakKeyDictionary[Analysis, dict[str | None, _Extended]] = WeakKeyDictionary()
+"""Quantiles of the trend at many dates, which several figures and views show, while a fit lives."""
+
+
+def panel_of(fit: Analysis) -> tuple[Panel, int]:
+    """The panel of values of a fit, and the first row used; see `value_panel`."""
+    if fit not in _PANELS:
+        _PANELS[fit] = value_panel(fit.series, fit.curve.level)
+    return _PANELS[fit]
+
 
 def trend(fit: Analysis, scale: Scale = "log") -> Sheet:
     """Values over dates, with the trend's bands."""
-    panel, _ = value_panel(fit.series, fit.curve.level)
+    panel, _ = panel_of(fit)
     panel = replace(panel, linear=scale == "linear")
     chart = trend_chart(panel, fit.series, name=unit_of(fit.series), scale=scale)
     return Sheet((chart,), warning_of(fit))
@@ -63,7 +75,7 @@ def trend(fit: Analysis, scale: Scale = "log") -> Sheet:
 
 def factor(fit: Analysis, scale: Scale = "linear") -> Sheet:
     """Efficiency relative to the first row used, over dates."""
-    value, first = value_panel(fit.series, fit.curve.level)
+    value, first = panel_of(fit)
     panel = replace(efficiency_panel(fit.series, value, first), linear=scale == "linear")
     name = f"efficiency, relative to {first_row(fit.series, first)}"
     chart = trend_chart(panel, fit.series, name=name, scale=scale)
@@ -79,7 +91,10 @@ def forecast(fit: Analysis, until: str | None = None, scale: Scale = "log") -> S
         The date is not after the last row used.
     """
     series = fit.series
-    panel, new = _extended(fit, until)
+    ahead = _AHEAD.setdefault(fit, {})
+    if until not in ahead:
+        ahead[until] = _extended(fit, until)
+    panel, new = ahead[until]
     panel = replace(panel, linear=scale == "linear")
     chart = trend_chart(panel, series, name=unit_of(series), scale=scale)
     low, high = plain(panel, np.array(limits(replace(panel, bands=new)))).tolist()
@@ -110,7 +125,7 @@ def predictive_check(fit: Analysis) -> Sheet:
     series = fit.series
     used = np.flatnonzero(series.used)
     expected = _expected(fit, used)
-    value, _ = value_panel(series, fit.curve.level)
+    value, _ = panel_of(fit)
     dates = series.date[used].astype("datetime64[s]")
     panel = replace(value, dates=dates, bands=expected, moore=expected[2])
     low, high = plain(panel, np.array(limits(panel))).tolist()
@@ -173,7 +188,7 @@ class _Extended(NamedTuple):
 
 def _extended(fit: Analysis, until: str | None) -> _Extended:
     series = fit.series
-    value, first_used = value_panel(series, fit.curve.level)
+    value, first_used = panel_of(fit)
     first, last = series.ends
     end = date_after(last, FAR * years_between(first, last)) if until is None else day_of(until)
     if end <= last:
@@ -193,9 +208,9 @@ def _extended(fit: Analysis, until: str | None) -> _Extended:
 
 def _expected(fit: Analysis, used: Numbers) -> Numbers:
     """Quantiles of log2 of replicates of the rows used, dims (prob, row)."""
-    tree = fit.posterior
-    if "posterior_predictive" in tree.children:
-        drawn = tree["posterior_predictive"]["y"].to_numpy()
+    kept = fit.arrays("posterior_predictive")
+    if kept:
+        drawn = kept["y"]
     else:  # left out of a run with very many draws times rows
         series = fit.series
         years = np.array([years_between(series.origin, date) for date in series.date[used]])

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from effbayes.errors import UsageError
+from effbayes.models.priors import PRIORS
 
 if TYPE_CHECKING:
     from effbayes.dataset.series import Series
@@ -16,7 +17,13 @@ if TYPE_CHECKING:
     from effbayes.types import Rows
 
 MODELS = ("loglinear", "frontier", "records", "changepoint", "drift")
-"""Models of one series. Each is a module of this package with `Priors`, `ROWS` and `make_model`."""
+"""Models of one series. Each is a module of this package with `Priors` and `make_model`."""
+
+ROWS: Mapping[str, Rows] = {"frontier": "all", "records": "frontier"}
+"""Rows that a model uses by itself; others leave it to the series.
+
+The frontier model accounts for those behind the frontier.
+"""
 
 POOLED = "hierarchical"
 """The model of several series at once; see `effbayes.pooled`."""
@@ -49,8 +56,7 @@ def with_rows(name: str, series: Series, where: Rows | None = None) -> Series:
         ``"all"`` or ``"frontier"``; None is the model's own choice, or if it has none, the series'.
     """
     require_known(name)
-    own: Rows | None = import_module(f"effbayes.models.{name}").ROWS
-    wanted = where or own
+    wanted = where or ROWS.get(name)
     if wanted is None or (where is None and series.rows not in {"all", "frontier"}):
         return series
     return series.where(wanted)
@@ -105,4 +111,4 @@ def restore(settings: Mapping[str, Any], series: Series) -> Model:
 
 def usual_priors(name: str, kind: str) -> dict[str, Any]:
     """The numbers of a model's priors where nobody has chosen others."""
-    return asdict(import_module(f"effbayes.models.{name}").Priors(kind=kind))
+    return asdict(PRIORS[name](kind=kind))

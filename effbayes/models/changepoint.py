@@ -53,56 +53,21 @@ from effbayes.models.broken_line import (
 )
 from effbayes.models.broken_line_space import BrokenLineSpace
 from effbayes.models.contract import Data, OneSeries, Parameters, data_from_series
-from effbayes.models.priors import TrendPriors
+from effbayes.models.priors import ChangepointPriors
 from effbayes.models.propriety import require_proper
 from effbayes.models.simulation import reported, with_values
 from effbayes.trend import doubling_time_months
-from effbayes.types import Rows
 
 if TYPE_CHECKING:
     from effbayes.models.changepoint_program import Program
 
 Floats = NDArray[np.float64]
 
-ROWS: Rows | None = None
-"""Rows of a series that the model uses by itself: those that the series' own choice is."""
-
 LEAST_DATES = 4
 """As many as a broken line has freedoms."""
 
 
-@dataclass(frozen=True)
-class Priors(TrendPriors):
-    """Priors of the changepoint model: those of `TrendPriors`, and of the change.
-
-    `TrendPriors` speaks here of the middle of the two rates: their geometric mean where progress
-    is assumed (kind "default"), their mean where it is not.
-
-    Attributes
-    ----------
-    ratio_sdlog
-        Standard deviation of log(rate_after / rate_before) around zero (kind "default"): with 1.0
-        the ratio lies between 1/7 and 7 with 95 % probability.
-    change_sd
-        Standard deviation of rate_after - rate_before around zero, in doublings per year (kind
-        "signed").
-
-    Raises
-    ------
-    UsageError
-        Kind "reference", or a width that is not finite and > 0.
-    """
-
-    ratio_sdlog: float = 1.0
-    change_sd: float = 2.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.kind == "reference":
-            raise UsageError(
-                "model changepoint has no reference prior: under it four values that a broken line "
-                "fits have no posterior; use --prior default or signed"
-            )
+Priors = ChangepointPriors
 
 
 @dataclass(frozen=True)

@@ -43,15 +43,11 @@ from effbayes.models.censoring import log_interval_normal
 from effbayes.models.contract import Data, Parameters, bucket_size, is_censored
 from effbayes.models.drift_marginal import marginal, values_of
 from effbayes.models.least_squares import Beside
-from effbayes.models.priors import TrendPriors
+from effbayes.models.priors import DriftPriors
 from effbayes.models.trend_model import Positive, TrendModel
-from effbayes.types import Rows
 
 if TYPE_CHECKING:
     from effbayes.models.drift_program import Program
-
-ROWS: Rows | None = None
-"""The series' own choice."""
 
 KNOTS = 33
 """Dates at which a path is kept, equally spaced from the first row used to the last."""
@@ -66,18 +62,7 @@ _ON_A_LINE = 1e-9  # doublings: below the rounding of any value that was printed
 _REMEDY = "state the measurement error of the values (value_sd)"
 
 
-@dataclass(frozen=True)
-class Priors(TrendPriors):
-    """Priors of a drifting rate: those of `TrendPriors`, the rate's at the mean date.
-
-    Attributes
-    ----------
-    drift_scale
-        Scale of the half-normal of the drift q: the standard deviation of the rate's change in one
-        year, in doublings per year.
-    """
-
-    drift_scale: float = 0.5
+Priors = DriftPriors
 
 
 @dataclass(frozen=True)

@@ -34,43 +34,14 @@ from effbayes.dataset.series import Series
 from effbayes.errors import UsageError
 from effbayes.models.contract import Data, Parameters
 from effbayes.models.frontier_space import FrontierSpace
-from effbayes.models.priors import TrendPriors
+from effbayes.models.priors import FrontierPriors
 from effbayes.models.propriety import require_proper
 from effbayes.models.trend_model import Positive, TrendModel
-from effbayes.types import Rows
 
 if TYPE_CHECKING:
     from effbayes.models.frontier_program import Program
 
-ROWS: Rows | None = "all"
-"""Which rows of a series the model uses by itself: it accounts for those behind the frontier."""
-
-
-@dataclass(frozen=True)
-class Priors(TrendPriors):
-    """Priors of the stochastic frontier: those of `TrendPriors`, and of the excess.
-
-    Attributes
-    ----------
-    eta_scale
-        Scale of the half-normal of eta, the mean excess, in doublings.
-
-    Raises
-    ------
-    UsageError
-        Kind "reference": the posterior is improper for every series.
-    """
-
-    eta_scale: float = 2.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.kind == "reference":
-            raise UsageError(
-                "model frontier has no reference prior: flat in log sigma, no posterior exists, "
-                "because an excess without any noise explains every table; "
-                "use --prior default or signed"
-            )
+Priors = FrontierPriors
 
 
 @dataclass(frozen=True)

@@ -47,19 +47,15 @@ from effbayes.models.contract import Data, Parameters, bucket_size, data_from_se
 from effbayes.models.hierarchical_space import Space
 from effbayes.models.least_squares import LeastSquares, least_squares
 from effbayes.models.population import own_estimate, population_mean, rate_in_errors
-from effbayes.models.priors import TrendPriors
+from effbayes.models.priors import HierarchicalPriors
 from effbayes.models.propriety import _ON_A_LINE, _bounds, _line_within
 from effbayes.models.simulation import reported, with_values
 from effbayes.models.trend_model import TrendModel
 from effbayes.models.trend_space import FARTHEST
 from effbayes.trend import MONTHS_PER_YEAR
-from effbayes.types import Rows
 
 if TYPE_CHECKING:
     from effbayes.models.hierarchical_program import MemberProgram, Program
-
-ROWS: Rows | None = None
-"""Each series is fitted to the rows of its own choice."""
 
 POPULATION = 3
 """Leading coordinates of a position: those of mu, tau and s."""
@@ -67,23 +63,7 @@ POPULATION = 3
 RATE, SIGMA, ALPHA = range(3)
 
 
-@dataclass(frozen=True)
-class Priors(TrendPriors):
-    """Priors of the population, and of each series given it.
-
-    `TrendPriors.doubling_time_median` and ``doubling_time_sdlog`` are those of exp(mu), and
-    ``sigma_scale`` is that of s.
-
-    Attributes
-    ----------
-    tau_scale
-        Scale of the half-normal of tau, the spread of log doubling times between series.
-    sigma_spread
-        Standard deviation of log sigma between series.
-    """
-
-    tau_scale: float = 1.0
-    sigma_spread: float = 0.5
+Priors = HierarchicalPriors
 
 
 class Bounded(NamedTuple):

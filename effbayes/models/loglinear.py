@@ -22,31 +22,15 @@ from jax import Array
 from effbayes.arrays import RandomKey
 from effbayes.dataset.series import Series
 from effbayes.models.contract import Parameters, bucket_size
-from effbayes.models.priors import TrendPriors
+from effbayes.models.priors import LogLinearPriors
 from effbayes.models.propriety import require_proper
 from effbayes.models.trend_model import Positive, TrendModel
 
 if TYPE_CHECKING:
     from effbayes.models.loglinear_program import Program
-    from effbayes.types import Rows
 
 
-ROWS: Rows | None = None
-"""The series' own choice."""
-
-
-@dataclass(frozen=True)
-class Priors(TrendPriors):
-    """Priors of the log-linear model: those of `TrendPriors`, and of robust noise.
-
-    Attributes
-    ----------
-    nu_shape, nu_rate
-        Gamma prior of the degrees of freedom, for robust noise.
-    """
-
-    nu_shape: float = 2.0
-    nu_rate: float = 0.1
+Priors = LogLinearPriors
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""Priors that every model of a trend shares: level, rate of progress, noise."""
+"""Priors of every model: level, rate of progress and noise, which all share, and what each adds.
+
+Nothing heavy is imported here: what a run was made with can be said without JAX.
+"""
 
 from __future__ import annotations
 
@@ -56,3 +59,127 @@ class TrendPriors:
         ]
         if wrong:
             raise UsageError(f"priors must be finite and > 0: {', '.join(wrong)}")
+
+
+@dataclass(frozen=True)
+class LogLinearPriors(TrendPriors):
+    """Priors of the log-linear model: those of `TrendPriors`, and of robust noise.
+
+    Attributes
+    ----------
+    nu_shape, nu_rate
+        Gamma prior of the degrees of freedom, for robust noise.
+    """
+
+    nu_shape: float = 2.0
+    nu_rate: float = 0.1
+
+
+@dataclass(frozen=True)
+class FrontierPriors(TrendPriors):
+    """Priors of the stochastic frontier: those of `TrendPriors`, and of the excess.
+
+    Attributes
+    ----------
+    eta_scale
+        Scale of the half-normal of eta, the mean excess, in doublings.
+
+    Raises
+    ------
+    UsageError
+        Kind "reference": the posterior is improper for every series.
+    """
+
+    eta_scale: float = 2.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kind == "reference":
+            raise UsageError(
+                "model frontier has no reference prior: flat in log sigma, no posterior exists, "
+                "because an excess without any noise explains every table; "
+                "use --prior default or signed"
+            )
+
+
+@dataclass(frozen=True)
+class RecordsPriors(TrendPriors):
+    """Priors of the records model: those of `TrendPriors`, kind ``"default"`` or ``"signed"``."""
+
+
+@dataclass(frozen=True)
+class ChangepointPriors(TrendPriors):
+    """Priors of the changepoint model: those of `TrendPriors`, and of the change.
+
+    `TrendPriors` speaks here of the middle of the two rates: their geometric mean where progress
+    is assumed (kind "default"), their mean where it is not.
+
+    Attributes
+    ----------
+    ratio_sdlog
+        Standard deviation of log(rate_after / rate_before) around zero (kind "default"): with 1.0
+        the ratio lies between 1/7 and 7 with 95 % probability.
+    change_sd
+        Standard deviation of rate_after - rate_before around zero, in doublings per year (kind
+        "signed").
+
+    Raises
+    ------
+    UsageError
+        Kind "reference", or a width that is not finite and > 0.
+    """
+
+    ratio_sdlog: float = 1.0
+    change_sd: float = 2.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kind == "reference":
+            raise UsageError(
+                "model changepoint has no reference prior: under it four values that a broken line "
+                "fits have no posterior; use --prior default or signed"
+            )
+
+
+@dataclass(frozen=True)
+class DriftPriors(TrendPriors):
+    """Priors of a drifting rate: those of `TrendPriors`, the rate's at the mean date.
+
+    Attributes
+    ----------
+    drift_scale
+        Scale of the half-normal of the drift q: the standard deviation of the rate's change in one
+        year, in doublings per year.
+    """
+
+    drift_scale: float = 0.5
+
+
+@dataclass(frozen=True)
+class HierarchicalPriors(TrendPriors):
+    """Priors of the population, and of each series given it.
+
+    `TrendPriors.doubling_time_median` and ``doubling_time_sdlog`` are those of exp(mu), and
+    ``sigma_scale`` is that of s.
+
+    Attributes
+    ----------
+    tau_scale
+        Scale of the half-normal of tau, the spread of log doubling times between series.
+    sigma_spread
+        Standard deviation of log sigma between series.
+    """
+
+    tau_scale: float = 1.0
+    sigma_spread: float = 0.5
+
+
+PRIORS: dict[str, type[TrendPriors]] = {
+    "loglinear": LogLinearPriors,
+    "frontier": FrontierPriors,
+    "records": RecordsPriors,
+    "changepoint": ChangepointPriors,
+    "drift": DriftPriors,
+    "hierarchical": HierarchicalPriors,
+}
+"""By the names of the models."""

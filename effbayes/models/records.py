@@ -61,18 +61,14 @@ from effbayes.dataset.records import level_of, record_flags
 from effbayes.dataset.series import Series
 from effbayes.errors import DataError, Fault, UsageError
 from effbayes.models.contract import Data, Parameters, bucket_size, mean_of_trend
-from effbayes.models.priors import TrendPriors
+from effbayes.models.priors import RecordsPriors
 from effbayes.models.propriety import require_proper
 from effbayes.models.simulation import Reported, reported, with_values
 from effbayes.models.trend_model import TrendModel
 from effbayes.models.trend_space import ALPHA, RATE, SIGMA, TrendSpace
-from effbayes.types import Rows
 
 if TYPE_CHECKING:
     from effbayes.models.records_program import Program
-
-ROWS: Rows | None = "frontier"
-"""Rows of a series that the model uses by itself."""
 
 SHORT = 64
 """Rows of a bucket up to which bounds are always part of the program."""
@@ -83,9 +79,7 @@ _NEWTON_STEPS = 10
 """Where the trend is many scales above a record, each step only about doubles its height."""
 
 
-@dataclass(frozen=True)
-class Priors(TrendPriors):
-    """Priors of the records model: those of `TrendPriors`, kind ``"default"`` or ``"signed"``."""
+Priors = RecordsPriors
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ ADDRESS = re.compile(r"https?://[A-Za-z0-9\-._~:/?#@!$&'*+,;=%]*[A-Za-z0-9/]")
 BLANKS = re.compile(r"\s+")
 
 LONG = 320
-"""Characters past which the cell of a table is cut in print, where nothing can be unfolded."""
+"""Characters past which the cell of a table is folded on a page, and cut in print."""
 
 KEPT = 160
+"""Of these, those that are seen at once."""
 
 LONGEST_RUN = 24
 """Characters without a blank that fit into any column."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from effbayes import wording
+from effbayes.errors import UsageError
 from effbayes.report import pictures
 from effbayes.report.document import Block, Cell, Column, Paragraph, Section, Table
 from effbayes.report.tables import columns, number
@@ -77,7 +78,10 @@ def _power_scaling(fit: Analysis) -> list[Block]:
         return [Paragraph("The prior of this run is flat: raised to a power it stays what it is.")]
     if not fit.verdict.ok:
         return [Paragraph("Draws that did not converge say nothing of what a prior would change.")]
-    found = fit.power_scaling()
+    try:
+        found = fit.power_scaling()
+    except UsageError as error:
+        return [Paragraph(f"How far a stronger prior would move the answer is not known: {error}.")]
     rows = tuple(
         (
             Cell(name),
@@ -88,7 +92,7 @@ def _power_scaling(fit: Analysis) -> list[Block]:
         for name, each in found.items()
     )
     caption = (
-        "Power-scaling sensitivity (ArviZ): how far a stronger prior or likelihood would move each "
+        "Power-scaling sensitivity: how far a stronger prior or likelihood would move each "
         "quantity; above 0.05 it counts."
     )
     heads = (

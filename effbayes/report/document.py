@@ -186,6 +186,22 @@ class Document:
     numbers: Mapping[str, Any]
     made_by: tuple[tuple[str, str], ...]
 
+    @property
+    def failures(self) -> tuple[Verdict, ...]:
+        """Verdicts that stand above the answer, because no number can be relied on."""
+        return tuple(verdict for verdict in self.verdicts if not verdict.ok)
+
+    @property
+    def successes(self) -> tuple[Verdict, ...]:
+        """What stands below the answer where nothing failed: one sentence, for any number of runs.
+
+        The figures of each run are in a table of the report.
+        """
+        if self.failures or len(self.verdicts) < 2:
+            return () if self.failures else self.verdicts
+        said = f"All {len(self.verdicts)} runs of the sampler can be relied on."
+        return (Verdict(True, said),)
+
     def pictures(self) -> tuple[Picture, ...]:
         """All, in order."""
         blocks = (block for section in self.sections for block in section.blocks)

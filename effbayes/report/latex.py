@@ -148,19 +148,17 @@ def render(document: Document, *, picture_folder: str) -> str:
             f"LaTeX cannot take pictures from a folder named {picture_folder!r}: "
             "use Latin letters, digits, dots, hyphens and underscores"
         )
-    bad = [verdict for verdict in document.verdicts if not verdict.ok]
     parts = [
         PREAMBLE,
         rf"\hypersetup{{pdftitle={{{metadata(document.title)}}},pdfcreator={{effbayes}}}}",
         r"\begin{document}",
         rf"{{\raggedright\LARGE\bfseries {text(document.title)}\par}}",
     ]
-    if bad:
-        said = "\n\n".join(_verdict(verdict) for verdict in bad)
+    if document.failures:
+        said = "\n\n".join(map(_verdict, document.failures))
         parts.append(_banner(rf"{{\large\bfseries These numbers cannot be relied on\par}}{said}"))
     parts.append(rf"{{\raggedright\Large {text(document.answer)}\par}}")
-    if not bad:
-        parts += [_verdict(verdict) for verdict in document.verdicts]
+    parts += map(_verdict, document.successes)
     for section in document.sections:
         title = rf"\texorpdfstring{{{text(section.title)}}}{{{metadata(section.title)}}}"
         parts.append(rf"\section{{{title}}}")

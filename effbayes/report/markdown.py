@@ -59,12 +59,11 @@ def render(document: Document, *, picture_folder: str) -> str:
     counted = {id(one): i for i, one in enumerate(document.pictures(), start=1)}
     counted |= {id(one): i for i, one in enumerate(document.tables(), start=1)}
     parts = [f"# {text(document.title)}"]
-    bad = [verdict for verdict in document.verdicts if not verdict.ok]
-    if bad:
-        parts.append(_quoted(["**These numbers cannot be relied on**", *map(_verdict, bad)]))
+    if document.failures:
+        bad = map(_verdict, document.failures)
+        parts.append(_quoted(["**These numbers cannot be relied on**", *bad]))
     parts.append(f"**{text(document.answer)}**")
-    if not bad:
-        parts += [_verdict(verdict) for verdict in document.verdicts]
+    parts += map(_verdict, document.successes)
     for section in document.sections:
         parts += _section(section, counted, picture_folder)
     if document.made_by:

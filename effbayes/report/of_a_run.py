@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from effbayes.report.document import (
     Points,
     Section,
     Table,
+    Verdict,
 )
 from effbayes.report.tables import columns, number
 from effbayes.report.verdicts import of_models, verdict
@@ -57,10 +58,11 @@ def document(
     """
     said = fit.summary(ci, kind)
     claim = claim_of(fit.series)
+    verdicts = (verdict(fit),) if comparison is None else of_models(comparison)
     return Document(
         title=fit.series.title or fit.id,
         answer=answer(fit, said),
-        verdicts=(verdict(fit),) if comparison is None else of_models(comparison),
+        verdicts=verdicts,
         sections=(
             _claim(fit, said, claim),
             Section("trend", "The trend", (pictures.trend(fit, said),)),
@@ -70,7 +72,7 @@ def document(
             _forecast(fit, said),
             choices.section(fit, comparison, ci, kind),
             Section("check", "Does the model fit?", (pictures.predictive_check(fit),)),
-            diagnostics(fit, said),
+            _sampler(fit, said, verdicts),
             data_section.section([fit.series]),
             Section("model", "The model and its priors", mathematics.model(fit.settings)),
             reproducing.again([fit.series], fit.settings),
@@ -244,8 +246,8 @@ def _forecast(fit: Analysis, said: Mapping[str, Any]) -> Section:
     return Section("forecast", "If it goes on like this", tuple(blocks))
 
 
-def diagnostics(fit: Analysis, said: Mapping[str, Any]) -> Section:
-    """Figures and pictures of the sampler."""
+def _sampler(fit: Analysis, said: Mapping[str, Any], verdicts: Sequence[Verdict]) -> Section:
+    """Figures and pictures of the sampler, and what is said of other models where there are any."""
     rows = tuple(
         (
             Cell(name),
@@ -263,5 +265,5 @@ def diagnostics(fit: Analysis, said: Mapping[str, Any]) -> Section:
     )
     heads = columns("quantity", "R-hat", "bulk ESS", "tail ESS", numeric=3)
     table = Table("diagnostics", caption, heads, rows)
-    blocks = (verdict(fit), table, pictures.ranks(fit), pictures.energy(fit))
+    blocks: tuple[Block, ...] = (*verdicts, table, pictures.ranks(fit), pictures.energy(fit))
     return Section("sampler", "Can the draws be relied on?", blocks)

@@ -16,7 +16,7 @@ from effbayes.report.verdicts import verdict
 if TYPE_CHECKING:
     from effbayes.analysis import Analysis
     from effbayes.pooled import Pooled
-    from effbayes.report.document import Picture, Verdict
+    from effbayes.report.document import Verdict
     from effbayes.types import IntervalKind
 
 POPULATION = {
@@ -166,7 +166,7 @@ def _overview(fits: Sequence[Analysis], said: Sequence[Mapping[str, Any]]) -> Se
         if claim is not None:
             published[fit.id] = claim.doubling_time_months
             as_fast = fit.prob_faster_than(claim.doubling_time_months)
-        time = each["doubling_time_months"]
+        time, factor = each["doubling_time_months"], each["efficiency_factor"]["trend"]
         cells.append(
             (
                 text(fit.id),
@@ -174,20 +174,19 @@ def _overview(fits: Sequence[Analysis], said: Sequence[Mapping[str, Any]]) -> Se
                 Cell(wording.doubling_time(time), time["median"]),
                 number(published.get(fit.id)),
                 Cell("-") if as_fast is None else Cell(wording.probability(as_fast), as_fast),
-                Cell(wording.estimate(each["efficiency_factor"]["trend"])),
+                Cell(wording.estimate(factor), factor["median"]),
                 Cell(wording.probability(moore), moore),
                 Cell(each["diagnostics"]["verdict"]),
             )
         )
         for note in each["notes"]:
-            notes.setdefault(note, []).append(each["series"])
+            notes.setdefault(note, []).append(fit.id)
     percent = f"{100 * said[0]['ci']['prob']:g} %"
     heads = (
         *columns("series"),
         Column("rows", numeric=True),
         *columns(f"doubling time, months ({percent})", "published", "P(as fast)", numeric=3),
-        *columns("factor over the span"),
-        Column("P(faster than Moore)", numeric=True),
+        *columns("factor over the span", "P(faster than Moore)", numeric=2),
         *columns("sampler"),
     )
     alt = "; ".join(f"{row[0].text}: {row[2].text} months" for row in cells)
@@ -209,13 +208,13 @@ def _each(fits: Sequence[Analysis], said: Sequence[Mapping[str, Any]]) -> Sectio
     blocks: list[Any] = []
     for place, (fit, each) in enumerate(zip(fits, said, strict=True), start=1):
         blocks.append(Paragraph(f"{fit.series.title or fit.id}. {of_a_run.answer(fit, each)}"))
-        blocks.append(_still(pictures.trend(fit, each), f"trend-{place}"))
+        picture = pictures.trend(fit, each)
+        if place > 1:
+            unit = fit.series.unit or "Values"
+            picture = replace(picture, caption=f"{unit}, drawn as in the first of these figures.")
+        # Not to be explored: with many series the page would grow too large.
+        blocks.append(replace(picture, id=f"trend-{place}", explore=None))
     return Section("trends", "Each trend", tuple(blocks))
-
-
-def _still(picture: Picture, name: str) -> Picture:
-    """A picture that is not to be explored: with many series the page would grow too large."""
-    return replace(picture, id=name, explore=None)
 
 
 def _sampler(fits: Sequence[Analysis]) -> Section:

@@ -26,18 +26,17 @@ from effbayes.report import characters
 from effbayes.report.document import Document, Formula, Picture
 from effbayes.report.inline_svg import COLORS, inlined
 
-ADDRESS = re.compile(r"https?://[A-Za-z0-9\-._~:/?#@!$&'*+,;=%]*[A-Za-z0-9/]")
-"""What becomes a link: plain characters only, so that it goes where it says."""
-
 NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters, and halves of pairs, which UTF-8 does not have."""
 
-LONG = 320
-"""Characters past which the cell of a table is folded."""
-
-FOLDED = 160
 SHORT = 16
 """Characters up to which a cell is kept on one line: a date is not broken at its hyphens."""
+
+TALL = 24
+"""Rows past which a table scrolls in a box of its own, so that what follows it can be found."""
+
+WIDE = 7
+"""Columns from which a table is set closer, to fit beside the contents of a laptop."""
 
 RELATION = ("<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>")
 """What `\\sim` is converted to, and the sign with the spaces of a relation."""
@@ -87,7 +86,6 @@ def render(document: Document) -> str:
             style=Markup(_source("page.css")),  # noqa: S704 - the page's own
             palette={color.lower(): name for color, name in COLORS.items()},
             policy=_policy(scripts),
-            bad=[verdict for verdict in document.verdicts if not verdict.ok],
             numbers=json.dumps(document.numbers, indent=1, ensure_ascii=False, allow_nan=False),
         )
     )
@@ -107,7 +105,7 @@ def _environment() -> Environment:
     # A model of Bokeh defines its parts in an order, and refers to them later.
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False}
     environment.filters |= {"kind": _kind, "linked": linked, "mathml": _mathml, "folded": folded}
-    environment.globals["SHORT"] = SHORT
+    environment.globals |= {"SHORT": SHORT, "TALL": TALL, "WIDE": WIDE}
     return environment
 
 
@@ -162,7 +160,7 @@ def linked(text: str) -> Markup:
     &lt;b&gt; <a href="https://example.org/a" rel="noopener noreferrer nofollow">https://example.org/a</a>.
     """
     parts, end = [], 0
-    for found in ADDRESS.finditer(text):
+    for found in characters.ADDRESS.finditer(text):
         address = escape(found[0])
         link = f'<a href="{address}" rel="noopener noreferrer nofollow">{address}</a>'
         parts += [escape(text[end : found.start()]), Markup(link)]  # noqa: S704 - escaped
@@ -172,4 +170,6 @@ def linked(text: str) -> Markup:
 
 def folded(text: str) -> tuple[str, str] | None:
     """Start and whole of a text that is too long for a cell; None where it is not."""
-    return (text[:FOLDED].rstrip() + "…", text) if len(text) > LONG else None
+    if len(text) <= characters.LONG:
+        return None
+    return text[: characters.KEPT].rstrip() + "…", text

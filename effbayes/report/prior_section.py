@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -41,13 +41,13 @@ def predictive_check(fit: Analysis, ci: float) -> list[Block]:
     ci
         Probability of the equal-tailed intervals.
     """
-    if "prior_predictive" not in fit.posterior.children:
+    drawn = fit.arrays("prior_predictive")
+    if not drawn:
         return []
-    drawn: Any = fit.posterior["prior_predictive"]["y"].to_numpy()
     rows = np.flatnonzero(fit.series.used)
-    expected = drawn.reshape(-1, len(rows))
+    expected = drawn["y"].reshape(-1, len(rows))
     low, middle, high = np.quantile(expected, [(1.0 - ci) / 2.0, 0.5, (1.0 + ci) / 2.0], axis=0)
-    seen: Any = fit.posterior["observed_data"]["y"].to_numpy()
+    seen = fit.arrays("observed_data")["y"]
     inside = int(np.sum((low <= seen) & (seen <= high)))
     by_date = np.argsort(fit.series.date[rows], kind="stable")
     places = np.unique(np.linspace(0, len(rows) - 1, SHOWN).round().astype(int))

@@ -47,6 +47,9 @@ MARGIN, BOLD = 2.5, 1.15
 FEW = 8
 """Characters that a column may lack to hold all it has on one line, and is given first."""
 
+LONGEST_NUMBER = 24
+"""Characters of a number, with its interval, that is not broken."""
+
 SHORT = 15
 """Lines up to which a table is kept on one page."""
 
@@ -112,7 +115,8 @@ def _data(document: Document) -> dict[str, Any]:
         "title-short": _shortened(document.title, TITLE),
         "title-foot": _shortened(document.title, FOOT),
         "answer": settable(document.answer),
-        "verdicts": [_block(verdict) for verdict in document.verdicts],
+        "failures": [_block(verdict) for verdict in document.failures],
+        "successes": [_block(verdict) for verdict in document.successes],
         "sections": [
             {
                 "title": settable(section.title),
@@ -152,7 +156,10 @@ def _block(block: Block) -> dict[str, Any]:
 
 def _table(table: Table) -> dict[str, Any]:
     heads = [settable(cut(column.name)) for column in table.columns]
-    rows = [[settable(cut(cell.text)) for cell in row] for row in table.rows]
+    rows = [
+        [_cell(cell.text, column.numeric) for cell, column in zip(row, table.columns, strict=True)]
+        for row in table.rows
+    ]
     return {
         "caption": settable(table.caption),
         "columns": heads,
@@ -161,6 +168,12 @@ def _table(table: Table) -> dict[str, Any]:
         "widths": _widths(heads, rows),
         "whole": sum(1 + max(map(len, row)) // WIDEST for row in rows) <= SHORT,
     }
+
+
+def _cell(text: str, numeric: bool) -> str:
+    """A number with its interval stays on one line."""
+    found = settable(cut(text))
+    return found.replace(" ", "\u00a0") if numeric and len(found) <= LONGEST_NUMBER else found
 
 
 def _widths(heads: list[str], rows: list[list[str]]) -> list[float]:

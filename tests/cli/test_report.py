@@ -2,13 +2,15 @@
 
 import csv
 import json
+import os
 import re
+import subprocess
 import sys
 
 import pytest
 
 from effbayes import wording
-from tests.cli.program import NOT_CONVERGED, QUICK, run
+from tests.cli.program import EXECUTABLE, NOT_CONVERGED, QUICK, run
 
 
 @pytest.fixture(scope="session")
@@ -223,3 +225,16 @@ def test_nothing_to_report():
     result = run("report")
     assert result.code == 2
     assert "give run files, or --domain NAME" in result.err
+
+
+HEAVY = {"arviz", "arviz_stats", "dask", "jax", "numpyro", "pandas", "scipy", "xarray"}
+
+
+def test_a_page_of_a_run_waits_for_no_library_that_it_can_do_without(kept, tmp_path):
+    command = [EXECUTABLE, "report", str(kept[0]), "--out", str(tmp_path / "report.html")]
+    environment = {**os.environ, "PYTHONPROFILEIMPORTTIME": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    account = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in account}
+    assert {"bokeh", "matplotlib"} <= imported
+    assert imported & HEAVY == set()

@@ -15,6 +15,7 @@ from example_report import HOSTILE, document, hostile_series, several
 
 import effbayes as eb
 from effbayes.figures import offline
+from effbayes.report.characters import LONG
 from effbayes.report.document import (
     Cell,
     Code,
@@ -28,7 +29,7 @@ from effbayes.report.document import (
     Verdict,
 )
 from effbayes.report.inline_svg import COLORS, inlined
-from effbayes.report.page import LONG, NOT_TEXT, linked, render
+from effbayes.report.page import NOT_TEXT, linked, render
 
 from .conftest import make_series
 

@@ -11,7 +11,7 @@ from scipy import special, stats
 
 import effbayes as eb
 from effbayes import runtime
-from effbayes.models import contract, records
+from effbayes.models import catalogue, contract
 from effbayes.models.records import Priors, Records, make_model
 from effbayes.models.records_program import gap_below, log_density_below, record_beaten
 
@@ -374,7 +374,7 @@ def test_short_series_share_a_program_and_long_ones_leave_out_what_they_do_not_n
 
 
 def test_rows_and_description():
-    assert records.ROWS == "frontier"
+    assert catalogue.ROWS["records"] == "frontier"
     model = Records(Priors(kind="signed"))
     assert model.describe()["model"] == "records"
     assert (model.prior_name, model.parameters) == ("signed", ("alpha", "sigma"))

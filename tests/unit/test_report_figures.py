@@ -26,8 +26,8 @@ from effbayes.figures import (
     trend_charts,
 )
 from effbayes.figures.charts import Band, Bars, Line, Points, Rule
-from effbayes.figures.densities import rank_band, relative_ranks
 from effbayes.figures.palette import BLUE, GRAY, GREEN, INK, ORANGE, PINK
+from effbayes.figures.rank_bands import rank_band, relative_ranks
 
 from .conftest import make_series
 
@@ -363,3 +363,11 @@ def test_several_series_and_several_models(alexnet_fit, signed_fit, bad_fit):
     for module in (report_figures, interactive):
         with pytest.raises(eb.UsageError, match="no fit"):
             module.models([])
+
+
+def test_every_layer_shows_all_of_its_own_rows(alexnet_fit):
+    # A view of Bokeh keeps the rows of one source: shared by two layers, it would hide some.
+    for name in OF_ONE_FIT:
+        for plot in plots(getattr(interactive, name)(alexnet_fit)):
+            views = [renderer.view for renderer in plot.renderers]
+            assert len({id(view) for view in views}) == len(views)

@@ -36,6 +36,33 @@ def test_round_trip(alexnet_fit, saved):
     )
 
 
+def test_arrays_are_read_as_xarray_reads_them(alexnet_fit, saved):
+    loaded = eb.load(saved)
+    assert set(loaded.posterior.children) == set(alexnet_fit.posterior.children)
+    for name, group in loaded.posterior.children.items():
+        arrays = loaded.arrays(name)
+        assert set(arrays) == set(group.variables)
+        for each, array in arrays.items():
+            expected = group[each].to_numpy()
+            assert array.dtype.kind.replace("O", "U") == expected.dtype.kind.replace("O", "U")
+            np.testing.assert_array_equal(array, expected)
+            np.testing.assert_array_equal(alexnet_fit.arrays(name)[each], expected)
+    assert loaded.arrays("nothing") == alexnet_fit.arrays("nothing") == {}
+
+
+def test_a_run_does_not_need_its_file_any_more(alexnet_fit, tmp_path):
+    path = tmp_path / "run.nc"
+    alexnet_fit.save(path)
+    loaded = eb.load(path)
+    path.write_text("something else")
+    xr.testing.assert_identical(loaded.posterior, eb.load(saved_again(loaded, path)).posterior)
+
+
+def saved_again(fit, path):
+    fit.save(path, force=True)
+    return path
+
+
 def test_arviz_reads_the_file_as_it_is(alexnet_fit, saved):
     opened = arviz.from_netcdf(saved)
     np.testing.assert_array_equal(opened["posterior"]["rate"], alexnet_fit.draws["rate"])
