@@ -104,7 +104,6 @@ class Asker:
     def __init__(self, folder: Path, chosen: argparse.Namespace) -> None:
         self.folder = folder
         self.common = {
-            "data": str(folder / "sets.npz"),
             "out": str(folder / "figures.json"),
             "seed": chosen.seed,
             "threads": chosen.threads,
@@ -115,6 +114,8 @@ class Asker:
         """Figures of a script; where it fails, its last line."""
         print(script, told, file=sys.stderr, flush=True)
         asked, out = self.folder / "task.json", Path(self.common["out"])
+        sets = "pooled" if script.startswith("many_pooled") else "sets"
+        told |= {"data": str(self.folder / f"{sets}.npz")}
         asked.write_text(json.dumps(self.common | told), encoding="utf-8")
         out.unlink(missing_ok=True)
         # Kept from one part to the next: programs are compiled, and fits are not found again.
@@ -128,16 +129,22 @@ class Asker:
             text=True,
         )
         if ended.returncode or (not out.exists() and told.get("what") != "draw"):
-            return {"failed": (ended.stderr.strip().splitlines() or ["no reason given"])[-1]}
+            return {"failed": _reason(ended.stderr)}
         return json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
+
+
+def _reason(said: str) -> str:
+    """The error that a traceback ends with."""
+    lines = [line for line in said.splitlines() if line and not line.startswith((" ", "-", "For "))]
+    errors = [line for line in lines if "Error" in line.partition(":")[0]]
+    return (errors or lines or ["no reason given"])[-1]
 
 
 def _measured(ask: Asker, chosen: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Figures part by part, each with the machine's load before it."""
     lanes, parts = "many_lanes.py", chosen.parts.split(",")
-    drawn = ask(lanes, what="draw", sets=chosen.sets)
-    if drawn:
-        raise SystemExit(f"no data sets: {drawn['failed']}")
+    if {"posteriors", "widths", "precision"} & set(parts):
+        _draw(ask, lanes, chosen.sets)
     options = {part: _plain(chosen) | {"load_before": _load()} for part in parts}
     yield {"machine": _machine(), "options": options}
     if "posteriors" in parts:
@@ -165,12 +172,16 @@ def _measured(ask: Asker, chosen: argparse.Namespace) -> Iterator[dict[str, Any]
         yield {"sbc": ask(lanes, what="sbc", lanes=chosen.sbc, warm_up=1024)}
 
 
-def _pooled(ask: Asker, chosen: argparse.Namespace) -> dict[str, Any]:
-    """Eight series pooled, on data sets of their own."""
-    script, sets = "many_pooled.py", chosen.pooled_sets
+def _draw(ask: Asker, script: str, sets: int) -> None:
     drawn = ask(script, what="draw", sets=sets)
     if drawn:
         raise SystemExit(f"no data sets: {drawn['failed']}")
+
+
+def _pooled(ask: Asker, chosen: argparse.Namespace) -> dict[str, Any]:
+    """Eight series pooled, on data sets of their own."""
+    script, sets = "many_pooled.py", chosen.pooled_sets
+    _draw(ask, script, sets)
     found = {LANES: ask(script, what="posteriors", sets=sets)}
     found |= _peers(ask, chosen, POOLED)
     _compare(found)

@@ -14,6 +14,7 @@ import numpy as np
 
 import effbayes as eb
 from effbayes import runtime
+from effbayes.errors import OutOfMemoryError
 from effbayes.inference import lanes
 from effbayes.inference.importance import ESS_LIMIT, K_LIMIT, importance
 from effbayes.inference.lanes import Lanes, LaneSettings, Shape
@@ -134,7 +135,7 @@ def widths(asked: dict[str, Any]) -> None:
             with many_shared.Clock() as first:
                 try:
                     calls[width]()
-                except jax.errors.JaxRuntimeError as error:
+                except OutOfMemoryError as error:
                     # Wider ones do not fit into memory either.
                     del calls[width]
                     found[width] = {"failed": str(error).splitlines()[0]}

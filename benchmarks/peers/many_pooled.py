@@ -47,7 +47,7 @@ def posteriors(asked: dict[str, Any]) -> None:
         data = Data(*(kept[f"data_{name}"][: asked["sets"]] for name in Data._fields))
     # Not the key that the data sets were drawn with.
     root = runtime.key_bits(asked["seed"] + 1)
-    settings = LaneSettings(importance_for(MODEL))
+    settings = LaneSettings(importance_for(MODEL, len(SERIES)))
 
     def fit() -> dict[str, np.ndarray]:
         where = Where(asked["platform"])

@@ -117,6 +117,11 @@ def quantities(model: Model, members: int = 0) -> tuple[str, ...]:
     return (*model.reported, *of_members)
 
 
+def moments_of(model: Model, members: int = 0) -> np.ndarray:
+    """Which of `quantities` have a mean: a doubling time has none, its rate may be nearly zero."""
+    return np.array([not name.startswith("doubling_time") for name in quantities(model, members)])
+
+
 def members_of(model: Model, data: Data) -> int:
     """How many series a lane of a model of several has; 0 where it has one."""
     return data.y.shape[-2] if model.reported_of_members else 0
@@ -174,9 +179,9 @@ def run_lanes(
     Returns
     -------
     dict
-        ``mean``, ``sd`` (lane, quantity); ``quantile`` (lane, quantity, prob); ``k_hat``, ``ess``
-        (lane,); where asked for ``draws`` (lane, draw, quantity), ``rank`` and ``truth``
-        (lane, quantity, with `LOG_JOINT` the last), ``elpd`` and ``elpd_mcse`` (lane,).
+        ``mean``, ``sd`` (lane, quantity), NaN of doubling times; ``quantile`` (lane, quantity,
+        prob); ``k_hat``, ``ess`` (lane,); where asked for ``draws`` (lane, draw, quantity),
+        ``rank`` and ``truth`` (lane, quantity, with `LOG_JOINT` the last), ``elpd`` and ``elpd_mcse`` (lane,).
     """
     missing = shape.lanes - len(numbers)
     numbers = np.concatenate([numbers, np.repeat(numbers[-1:], missing)]).astype(np.uint32)
@@ -189,9 +194,10 @@ def run_lanes(
             if not (isinstance(column, tuple) and not column)
         }
     shapes = tuple((name, np.shape(x), np.asarray(x).dtype.str) for name, x in columns.items())
-    with _compiling:
-        call = _program(model, settings, shape, shapes, plan)
     try:
+        # Some devices say that a program is too large when it is compiled.
+        with _compiling:
+            call = _program(model, settings, shape, shapes, plan)
         found = call(root, numbers, columns)
         return {name: np.asarray(each)[: shape.lanes - missing] for name, each in found.items()}
     except jax.errors.JaxRuntimeError as error:
@@ -320,7 +326,7 @@ def _lane(model: Model, settings: LaneSettings, key: RandomKey, own: Lanes) -> d
     columns = columns_of(model, values)
     # Of a draw without weight nothing is known to be finite.
     columns = jnp.where(found.weight[None] > 0.0, columns, 0.0)
-    mean = columns @ found.weight
+    mean = jnp.where(moments_of(model, members_of(model, whole)), columns @ found.weight, jnp.nan)
     variance = (columns - mean[:, None]) ** 2 @ found.weight
     probs = jnp.asarray(settings.probs)
     reported = {

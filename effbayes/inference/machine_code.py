@@ -130,12 +130,13 @@ def _understood(described: Any) -> Any:
 
 
 def _name(made_from: tuple[Any, ...], made_for: tuple[str, ...]) -> str:
-    everything = [made_from, made_for, provenance.versions(), _sources()]
+    everything = [made_from, made_for, provenance.versions(), sources()]
     return hashlib.sha256(json.dumps(everything).encode()).hexdigest() + SUFFIX
 
 
 @cache
-def _sources() -> str:
+def sources() -> str:
+    """Digest of the sources that functions are traced from."""
     root = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256()
     for name in TRACED:

@@ -19,6 +19,7 @@ from jax.scipy.linalg import solve_triangular
 from jax.scipy.special import gammaln, logsumexp
 
 from effbayes.arrays import PerDraw, Position, Positions, RandomKey, Scalar, Square
+from effbayes.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,21 @@ class Mixture:
     freedoms: int = 4
     common: int | None = None
     freedoms_of_rest: int = 16
+
+    def __post_init__(self) -> None:
+        faults = []
+        if self.freedoms < 2 or self.freedoms % 2:
+            faults.append(f"freedoms = {self.freedoms}, must be even and positive")
+        if self.freedoms_of_rest < 1:
+            faults.append(f"freedoms_of_rest = {self.freedoms_of_rest}, must be positive")
+        if self.common is not None and self.common < 1:
+            faults.append(f"common = {self.common}, must be positive or None")
+        if min(self.shares) < 0.0 or self.shares[0] <= 0.0 or abs(sum(self.shares) - 1.0) > 1e-9:
+            faults.append(f"shares = {self.shares}, must sum to one, none of them below zero")
+        if min(self.begin, self.wide, self.wider) <= 0.0:
+            faults.append("scales must be positive")
+        if faults:
+            raise UsageError("; ".join(faults))
 
     def counts(self, number: int) -> list[int]:
         """Draws from each: shares that are fixed beforehand vary less than drawn ones."""

@@ -143,7 +143,7 @@ class Hierarchical:
 
     def initial(self, key: RandomKey, data: Data, *, far: Count) -> Position:
         """A jittered start: near each series' own trend, or far from it, where all is noise."""
-        s = jnp.where(far, _typical(data.sigma_far), _typical(data.sigma_guess))
+        s = jnp.where(far, _typical(data.sigma_far), self._noise_guess(data))
         tau = jnp.where(far, 0.1, 0.7) * self.priors.tau_scale
         space = Space(self.priors, data)
         noise = space.log_sigma(s)
@@ -154,6 +154,13 @@ class Hierarchical:
             [jnp.stack([jnp.zeros(()), space.tau_axis(tau), space.s_axis(s)]), members.ravel()]
         )
         return start + 0.3 * jax.random.normal(key, start.shape)
+
+    def _noise_guess(self, data: Data) -> Scalar:
+        """Typical noise, from the series that have scatter and one that is as the prior has it."""
+        freedoms = jnp.maximum(jnp.sum(data.mask, axis=1) - 2.0, 0.0)
+        of_prior = jnp.log(_MEDIAN_OF_HALF_NORMAL * self.priors.sigma_scale)
+        total = of_prior + freedoms @ jnp.log(data.sigma_guess)
+        return jnp.exp(total / (1.0 + jnp.sum(freedoms)))
 
     def log_prior(self, values: Parameters, data: Data) -> Scalar:
         """Log prior density of (mu, tau, s, doubling times, sigmas, alphas)."""
@@ -269,6 +276,9 @@ def _level(fit: LeastSquares, rate: Array, data: Data, prior_sd: float) -> Norma
     precision = fit.weight + prior_sd**-2
     centre = (fit.weight * level + data.y_mean * prior_sd**-2) / precision
     return Normal(centre, precision**-0.5)
+
+
+_MEDIAN_OF_HALF_NORMAL = 0.6745
 
 
 def _typical(sigma: Array) -> Array:

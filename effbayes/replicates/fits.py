@@ -48,7 +48,8 @@ class Fits:
     probs
         Probabilities of the quantiles: of the interval's low end, its median and its high end.
     mean, sd
-        Dims (place, quantity); NaN where there is no posterior, or none has that quantity.
+        Dims (place, quantity); NaN where there is no posterior, or it lacks that quantity, and for
+        doubling times, which have no mean: their rates may be nearly zero.
     quantile
         Dims (place, quantity, prob).
     method
@@ -122,7 +123,7 @@ def fit_all(  # noqa: PLR0913 - the options of `sample_many`, each by its own na
         quantities(model, members_of(model, asked[places[0]].data))
         for (model, _), places in groups.items()
     ]
-    names = max(named, key=len, default=least)
+    names = max([least, *named], key=len)
     gathered: dict[str, Any] = {
         "mean": np.full((n, len(names)), np.nan),
         "sd": np.full((n, len(names)), np.nan),
@@ -136,7 +137,7 @@ def fit_all(  # noqa: PLR0913 - the options of `sample_many`, each by its own na
     for number, ((model, _), places) in enumerate(groups.items()):
         job = Posteriors(
             model,
-            LaneSettings(importance_for(model), probs),
+            LaneSettings(importance_for(model, members_of(model, asked[places[0]].data)), probs),
             Lanes(stacked([asked[place].data for place in places])),
             len(places),
             runtime.key_bits(runtime.stream(seed, _digest(model))),

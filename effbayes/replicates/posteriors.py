@@ -10,16 +10,18 @@ from __future__ import annotations
 import hashlib
 import warnings
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from effbayes import provenance, runtime
 from effbayes.diagnostics import diagnose, log_mean_exp
-from effbayes.errors import DeviceError, OutOfMemoryError
+from effbayes.errors import DeviceError, OutOfMemoryError, UsageError
 from effbayes.inference import lanes
 from effbayes.inference.importance import ESS_LIMIT, K_LIMIT, ImportanceSettings
 from effbayes.inference.lanes import Lanes, LaneSettings, Shape, quantities
+from effbayes.inference.machine_code import sources
 from effbayes.inference.nuts import SamplerSettings, run_nuts
 from effbayes.inference.predictive import pointwise
 from effbayes.inference.proposals import Mixture
@@ -36,8 +38,9 @@ HARDER = ImportanceSettings(draws=1024, fits=24, rounds=8)
 """For lanes whose weights could not be trusted."""
 
 _POPULATION = Mixture((0.9, 0.05, 0.05), begin=1.05, wide=1.3, wider=1.02, freedoms_of_rest=8)
-_MANY_COORDINATES = ImportanceSettings(draws=2048, fits=8, rounds=4, least=300, good=0.2)
-"""Chosen on data sets drawn from the hierarchical model of eight series, 27 coordinates."""
+_OF_A_POPULATION = ImportanceSettings(draws=1536, fits=8, rounds=4, least=300, good=0.12)
+_MEMBERS = 8
+"""Chosen on data sets drawn from the hierarchical model of so many series, 27 coordinates."""
 
 CHUNK = 1024
 """Lanes to a part where they take few draws: a second or so of work."""
@@ -52,11 +55,26 @@ PARTS_OF_AN_ACCELERATOR = 2
 """At a time: while one is computed, the host makes ready the next."""
 
 
-def importance_for(model: Model) -> ImportanceSettings:
-    """Numbers of draws that certify nearly every lane of a model at once."""
+def importance_for(model: Model, members: int = 0) -> ImportanceSettings:
+    """Numbers of draws that certify nearly every lane of a model at once.
+
+    What a t wastes where a normal would do grows with the number of coordinates, and falls with the
+    square of its degrees of freedom: for more series these grow, and so do the numbers of draws.
+    """
     if model.common_coordinates is not None:
-        mixture = replace(_POPULATION, common=model.common_coordinates)
-        return replace(_MANY_COORDINATES, mixture=mixture)
+        more = max(members / _MEMBERS, 1.0)
+        mixture = replace(
+            _POPULATION,
+            common=model.common_coordinates,
+            freedoms_of_rest=round(_POPULATION.freedoms_of_rest * more**0.5),
+        )
+        settings = _OF_A_POPULATION
+        return replace(
+            settings,
+            draws=round(settings.draws * more),
+            least=round(settings.least * more),
+            mixture=mixture,
+        )
     few = len(model.reported) <= FEW_COORDINATES
     return ImportanceSettings(rounds=4 if few else 8)
 
@@ -108,7 +126,8 @@ class Where:
         lanes = self.shape(devices[0], draws).lanes
         if devices[0].platform == "cpu":
             chunk = max(CHUNK * ImportanceSettings().draws // draws, 1)
-            return Cut(chunk, lanes, runtime.at_once(self.platform))
+            # Whole calls, for what is missing in one is computed all the same.
+            return Cut(-(-chunk // lanes) * lanes, lanes, runtime.at_once(self.platform))
         return Cut(lanes, None, PARTS_OF_AN_ACCELERATOR * len(devices))
 
 
@@ -142,14 +161,32 @@ class Posteriors:
     where: Where = Where()
     numbers: np.ndarray | None = None
 
+    def __post_init__(self) -> None:
+        if self.settings.leaves_out and self.model.reported_of_members:
+            raise UsageError("rows are left out of models of one series alone")
+
     @property
     def digest(self) -> str:
         """Of all that decides the results."""
-        values = (self.model, self.settings, self.lanes, self.where, provenance.versions())
+        device, again = runtime.devices(self.where.platform)[0], harder(self.settings.importance)
+        values = (
+            self.model,
+            self.settings,
+            again,
+            (K_LIMIT, ESS_LIMIT),
+            SamplerSettings(),
+            self.lanes,
+            device.platform,
+            [self.where.shape(device, each.draws) for each in (self.settings.importance, again)],
+            provenance.versions(),
+            sources(),
+        )
         made = hashlib.sha256(repr(values).encode())
         numbers = np.zeros(0) if self.numbers is None else self.numbers
         for column in (self.root, numbers, *self.own.data, self.own.priors, self.own.row):
-            made.update(np.ascontiguousarray(column).tobytes())
+            array = np.ascontiguousarray(column)
+            made.update(f"{array.dtype.str}{array.shape}".encode())
+            made.update(array.tobytes())
         return made.hexdigest()
 
     def run(
@@ -232,7 +269,7 @@ class PosteriorsPart:
             except OutOfMemoryError as error:
                 if shape.width == 1:
                     raise
-                self._halve(settings, plan, error)
+                self._halve(settings, plan, shape, error)
                 continue
             done += len(some)
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -240,12 +277,24 @@ class PosteriorsPart:
     def _shape(self, settings: LaneSettings, plan: Plan) -> Shape:
         """Of the program; smaller where its memory was found too small before."""
         whole = self.where.shape(plan.device, settings.importance.draws)
-        return _fitting.get((self.model, settings, self.where, plan.device), whole)
+        return _fitting.get(self._program(settings, plan), whole)
 
-    def _halve(self, settings: LaneSettings, plan: Plan, error: OutOfMemoryError) -> None:
-        """From now on half as many lanes to a call."""
-        smaller = self._shape(settings, plan).halved()
-        _fitting[self.model, settings, self.where, plan.device] = smaller
+    def _program(self, settings: LaneSettings, plan: Plan) -> tuple[Any, ...]:
+        """What tells it from others, but for its shape."""
+        rows = np.shape(self.own.data.y)
+        rows = rows if settings.simulated else rows[1:]
+        return self.model, settings, self.where, plan.device, rows
+
+    def _halve(
+        self, settings: LaneSettings, plan: Plan, failed: Shape, error: OutOfMemoryError
+    ) -> None:
+        """From now on half as many lanes to a call as in the one that failed."""
+        with _halving:
+            # Unless another thread was here with the same one.
+            if self._shape(settings, plan) != failed:
+                return
+            smaller = failed.halved()
+            _fitting[self._program(settings, plan)] = smaller
         warnings.warn(
             f"{error}; goes on with {smaller.width}, which may change the last digits",
             stacklevel=2,
@@ -268,9 +317,10 @@ class PosteriorsPart:
         names = quantities(model, lanes.members_of(model, data))
         verdict = diagnose(dict(zip(names, columns, strict=True)), run.stats)
         draws = columns.reshape(len(names), -1)
+        has_moments = lanes.moments_of(model, lanes.members_of(model, data))
         found: dict[str, Any] = {
-            "mean": draws.mean(axis=1),
-            "sd": draws.std(axis=1),
+            "mean": np.where(has_moments, draws.mean(axis=1), np.nan),
+            "sd": np.where(has_moments, draws.std(axis=1), np.nan),
             "quantile": np.quantile(draws, settings.probs, axis=1).T,
             "k_hat": np.nan,
             "ess": min(verdict.ess_bulk_min, verdict.ess_tail_min),
@@ -304,6 +354,7 @@ class PosteriorsPart:
         return model, chosen(data, 0), {name: np.asarray(each[0]) for name, each in truth.items()}
 
 
+_halving = Lock()
 _fitting: dict[Any, Shape] = {}
 """Shapes of programs that this process found to fit into memory, where the first did not."""
 

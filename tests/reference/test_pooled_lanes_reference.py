@@ -63,9 +63,10 @@ def test_pooled_lanes_have_the_quantiles_of_nuts(series):
 
 
 def ranked(series, sets, seed):
+    number = len(series)
     model = hierarchical.make_model(series, hierarchical.Priors(), robust=False)
     data = hierarchical.data_from_many(series)
-    settings = LaneSettings(importance_for(model), probs=PROBS, simulated=True, kept=KEPT)
+    settings = LaneSettings(importance_for(model, number), probs=PROBS, simulated=True, kept=KEPT)
     job = Posteriors(model, settings, Lanes(data), sets, runtime.key_bits(seed), Where("cpu"))
     found = job.run()
     names = (*quantities(model, members_of(model, data)), "log_joint")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import jax
 import numpy as np
 import pytest
 
 import effbayes as eb
+from effbayes import runtime
 from effbayes.errors import DeviceError, OutOfMemoryError, UsageError
 from effbayes.inference import lanes
 from effbayes.models import hierarchical
@@ -58,9 +60,9 @@ def test_every_group_is_reported_in_its_place(fitted):
 
 
 def test_a_smaller_group_has_nothing_for_the_series_that_it_lacks(fitted):
-    assert np.isfinite(fitted.mean[0, :10]).all()
-    assert np.isnan(fitted.mean[0, 10:]).all()
-    assert np.isfinite(fitted.mean[1]).all()
+    assert np.isfinite(fitted.quantile[0, :10]).all()
+    assert np.isnan(fitted.quantile[0, 10:]).all()
+    assert np.isfinite(fitted.quantile[1]).all()
     assert np.isnan(fitted.doubling_time()[0, 2]).all()
 
 
@@ -94,6 +96,61 @@ def test_a_group_has_the_same_bits_whatever_is_beside_it(fitted, pair, three):
     )
     np.testing.assert_array_equal(again.quantile, fitted.quantile[:2])
     assert told[-1] == (2, 2)
+
+
+def test_a_refused_group_may_be_the_largest(pair):
+    """Three series, none of which leaves noise: still a row for each."""
+    exact = []
+    dates = ["2013-01-01", "2014-01-01", "2015-01-01"]
+    for base in (2.0, 3.0, 5.0):
+        values = base ** np.array([3.0, 2.0, 1.0])
+        exact.append(make_series(dates, values, name=f"base {base}"))
+    found = eb.sample_many_pooled([pair, exact], seed=SEED, platform="cpu")
+    assert list(found.ok) == [True, False]
+    frame = found.frame()
+    assert list(frame["group"]) == [0, 0, 1, 1, 1]
+    assert np.isnan(frame["doubling_time_months_median"][2:]).all()
+
+
+def test_doubling_times_have_no_mean(fitted):
+    places = [name.startswith("doubling_time") for name in fitted.quantities]
+    assert np.isnan(fitted.mean[:, places]).all()
+    assert np.isnan(fitted.sd[:, places]).all()
+    assert np.isfinite(fitted.mean[1, ~np.array(places)]).all()
+
+
+def test_means_of_two_seeds_agree(fitted, three):
+    """Within five standard errors of weighted draws, which are independent between seeds."""
+    again = eb.sample_many_pooled([three], seed=SEED + 1, platform="cpu")
+    error = fitted.sd[1] * np.sqrt(1.0 / fitted.ess[1] + 1.0 / again.ess[0])
+    z = (again.mean[0] - fitted.mean[1]) / error
+    assert np.nanmax(np.abs(z)) < 5.0
+
+
+def test_nuts_is_the_last_resort(fitted, pair, monkeypatch):
+    """Its quantiles, in the order of the names, are those of weighted draws: six errors."""
+    monkeypatch.setattr(posteriors, "ESS_LIMIT", np.inf)
+    monkeypatch.setattr(posteriors, "harder", lambda settings: settings)
+    found = eb.sample_many_pooled([pair], seed=SEED, platform="cpu")
+    assert found.method == ("NUTS",)
+    assert found.ok.all()
+    width = fitted.quantile[0, :10, 2] - fitted.quantile[0, :10, 0]
+    away = np.abs(found.quantile[0, :, 1] - fitted.quantile[0, :10, 1]) / width
+    # A median's error is 1.25 sd over the root of the draws, and an interval about four sd.
+    assert away.max() < 6.0 * 1.25 / 4.0 * np.sqrt(1.0 / found.ess[0] + 1.0 / fitted.ess[0])
+
+
+def test_rows_of_several_series_are_not_left_out(pair):
+    model = hierarchical.make_model(pair, hierarchical.Priors(), robust=False)
+    data = hierarchical.data_from_many(pair)
+    with pytest.raises(UsageError, match="models of one series alone"):
+        posteriors.Posteriors(
+            model,
+            lanes.LaneSettings(leaves_out=True),
+            lanes.Lanes(data, row=np.arange(1)),
+            1,
+            np.zeros(2, dtype=np.uint32),
+        )
 
 
 def test_no_group_has_a_posterior(on_lines):
@@ -154,6 +211,21 @@ def test_lanes_that_find_no_memory_are_halved_until_they_do(small, pair):
     assert [shape.width for shape in posteriors._fitting.values()] == [2]
 
 
+def test_one_failure_is_halved_once(small, pair):
+    """Of two threads that failed with the same shape, the second finds it halved."""
+    model = hierarchical.Hierarchical()
+    data = hierarchical.data_from_many(pair)
+    job = posteriors.Posteriors(
+        model, lanes.LaneSettings(), lanes.Lanes(data), 1, np.zeros(2, dtype=np.uint32)
+    )
+    part, plan = job.part(0, 1), plan_of_cpu()
+    failed = part._shape(job.settings, plan)
+    with pytest.warns(UserWarning, match="goes on with 4"):
+        part._halve(job.settings, plan, failed, OutOfMemoryError("no memory"))
+    part._halve(job.settings, plan, failed, OutOfMemoryError("no memory"))
+    assert part._shape(job.settings, plan) == lanes.Shape(32, 4)
+
+
 @pytest.mark.filterwarnings("ignore:.*no memory for")
 def test_a_device_without_room_for_one_lane_is_an_error(monkeypatch, pair):
     def run(*_, **__):
@@ -165,13 +237,12 @@ def test_a_device_without_room_for_one_lane_is_an_error(monkeypatch, pair):
         eb.sample_many(pair, seed=SEED, platform="cpu")
 
 
-def test_what_jax_says_of_memory_becomes_that_error(monkeypatch, pair):
-    import jax
-
-    def call(*_):
+@pytest.mark.parametrize("compiling", [False, True])
+def test_what_jax_says_of_memory_becomes_that_error(compiling, monkeypatch, pair):
+    def full(*_):
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
 
-    monkeypatch.setattr(lanes, "_program", lambda *_: call)
+    monkeypatch.setattr(lanes, "_program", full if compiling else lambda *_: full)
     with pytest.raises(OutOfMemoryError, match="no memory for 8 lanes"):
         lanes.run_lanes(
             hierarchical.Hierarchical(),
@@ -185,7 +256,5 @@ def test_what_jax_says_of_memory_becomes_that_error(monkeypatch, pair):
 
 
 def plan_of_cpu():
-    from effbayes import runtime
-
     with runtime.on_device("cpu") as device:
         return runtime.plan(device)

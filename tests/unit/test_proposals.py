@@ -12,6 +12,7 @@ import pytest
 from scipy import special, stats
 
 from effbayes import runtime
+from effbayes.errors import UsageError
 from effbayes.inference import proposals
 from effbayes.inference.proposals import Mixture, Proposal
 
@@ -127,3 +128,21 @@ def test_nothing_is_fitted_to_one_draw(mixture):
     found = proposals.fitted(jnp.asarray(position), jnp.asarray(log_weight), before, mixture)
     np.testing.assert_array_equal(found.centre, before.centre)
     np.testing.assert_array_equal(found.root, before.root)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"freedoms": 5}, "freedoms = 5, must be even"),
+        ({"freedoms": 0}, "freedoms = 0"),
+        ({"freedoms_of_rest": 0}, "freedoms_of_rest = 0"),
+        ({"common": 0}, "common = 0"),
+        ({"shares": (0.5, 0.2, 0.2)}, "must sum to one"),
+        ({"shares": (0.0, 0.5, 0.5)}, "must sum to one"),
+        ({"wide": 0.0}, "scales must be positive"),
+        ({"freedoms": 3, "begin": -1.0}, "even and positive; scales"),
+    ],
+)
+def test_what_is_no_density_is_refused(options, said):
+    with pytest.raises(UsageError, match=said):
+        Mixture(**options)
