@@ -181,7 +181,8 @@ def run_lanes(
     dict
         ``mean``, ``sd`` (lane, quantity), NaN of doubling times; ``quantile`` (lane, quantity,
         prob); ``k_hat``, ``ess`` (lane,); where asked for ``draws`` (lane, draw, quantity),
-        ``rank`` and ``truth`` (lane, quantity, with `LOG_JOINT` the last), ``elpd`` and ``elpd_mcse`` (lane,).
+        ``rank`` and ``truth`` (lane, quantity, with `LOG_JOINT` the last), ``elpd`` and
+        ``elpd_mcse`` (lane,).
     """
     missing = shape.lanes - len(numbers)
     numbers = np.concatenate([numbers, np.repeat(numbers[-1:], missing)]).astype(np.uint32)
