@@ -18,7 +18,7 @@ DAYS_PER_YEAR = 365.25
 FloatColumn = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Series:
     """Observations of one cost (or score), in the order of the table.
 
@@ -71,6 +71,11 @@ class Series:
     published: bool = False
     remarks: tuple[str, ...] = field(default=())
     """Things about the table that its reader should be told (one sentence each)."""
+
+    def __repr__(self) -> str:
+        first, last = self.date.min(), self.date.max()
+        rows = f"{len(self.date)} rows from {first} to {last}, {self.n_obs} used"
+        return f"Series({self.id}: {rows}; {self.unit}, {self.direction})"
 
     def __post_init__(self) -> None:
         n = len(self.label)

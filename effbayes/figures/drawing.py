@@ -83,7 +83,8 @@ def trend(
     if panels not in PANELS:
         raise UsageError(f"panels {panels!r} is not one of {', '.join(PANELS)}")
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - slow to import
-    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    from effbayes.figures.sheet import Figure  # noqa: PLC0415
 
     value, first = value_panel(series, level)
     chosen = {"value": value, "efficiency": efficiency_panel(series, value, first)}

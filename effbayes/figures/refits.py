@@ -44,7 +44,7 @@ def ranks(found: Mapping[str, Counts], lower: Counts, upper: Counts, *, title: s
     title
         Says what was calibrated and by how many data sets.
     """
-    from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
+    from effbayes.figures.sheet import Figure  # noqa: PLC0415 - slow to import
 
     values = len(lower) + 1
     share = np.arange(1, values) / values
@@ -83,8 +83,9 @@ def tornado(base: Bar, bars: Sequence[Bar], *, title: str, most: int = 24) -> Fi
     most
         Bars shown.
     """
-    from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
     from matplotlib.lines import Line2D  # noqa: PLC0415
+
+    from effbayes.figures.sheet import Figure  # noqa: PLC0415 - slow to import
 
     bars = [bar for bar in bars if bar.median is not None][:most]
     figure = Figure(figsize=(8.0, 1.6 + 0.28 * len(bars)), layout="constrained")

@@ -108,7 +108,8 @@ def models(fits: Sequence[Analysis]) -> Figure:
 def draw(sheet: Sheet) -> Figure:
     """Charts as a figure."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - slow to import
-    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    from effbayes.figures.sheet import Figure  # noqa: PLC0415
 
     lines = -(-len(sheet.charts) // sheet.columns)
     width = WIDTH if sheet.columns < 3 else 7.6

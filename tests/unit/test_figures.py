@@ -296,3 +296,17 @@ def test_a_figure_can_be_saved_as_any_other():
     figure = draw(eb.load_series("translation", "gnmt"))
     assert isinstance(figure.canvas, FigureCanvasAgg)
     figure.savefig(io.BytesIO(), format="png")
+
+
+def test_a_notebook_shows_a_figure_that_pyplot_did_not_make(picture):
+    """IPython asks an object for its picture by this name."""
+    _, figure = picture
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_a_series_says_in_a_line_what_it_is():
+    series = eb.load_series("imagenet", "alexnet-training")
+    assert repr(series) == (
+        "Series(imagenet/alexnet-training: 16 rows from 2012-06-01 to 2019-05-28, 6 used; "
+        "teraflop/s-day, falling)"
+    )
