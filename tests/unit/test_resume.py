@@ -107,7 +107,7 @@ from effbayes import runtime
 from effbayes.replicates import posteriors
 from tests.unit.conftest import make_series
 runtime.keep_compiled(Path(sys.argv[1]))
-posteriors.CHUNK = 8
+posteriors.CHUNK, posteriors.WIDTHS_ON_A_CPU = 8, 1
 rng = np.random.default_rng(1)
 dates = np.datetime64("2015-01-01") + np.arange(6) * 200
 series = [
