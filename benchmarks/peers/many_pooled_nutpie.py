@@ -56,12 +56,7 @@ def main() -> None:
         return quantities(trace.posterior), int(trace.sample_stats["diverging"].sum())
 
     fit(0, y[0])  # compiles what is left
-    with many_shared.Clock() as clock:
-        found = [fit(number, values) for number, values in enumerate(y, 1)]
-    draws = np.stack([each for each, _ in found])
-    with_divergences = sum(diverging > 0 for _, diverging in found)
-    more = {"target_accept": asked["target_accept"], "with_divergences": with_divergences}
-    many_shared.answer(asked, many_shared.figures(draws, clock, **more))
+    many_shared.in_turn(asked, fit, y)
 
 
 if __name__ == "__main__":

@@ -75,12 +75,7 @@ def main() -> None:
         return draws, int(found["divergent__"].sum())
 
     fit(10**6, y[0])  # starts what is started once
-    with many_shared.Clock() as clock:
-        found = [fit(number, values) for number, values in enumerate(y, 1)]
-    draws = np.stack([each for each, _ in found])
-    with_divergences = sum(diverging > 0 for _, diverging in found)
-    more = {"target_accept": asked["target_accept"], "with_divergences": with_divergences}
-    many_shared.answer(asked, many_shared.figures(draws, clock, **more))
+    many_shared.in_turn(asked, fit, y)
 
 
 if __name__ == "__main__":

@@ -124,6 +124,20 @@ def figures(draws: np.ndarray, clock: Clock, **more: Any) -> dict[str, Any]:
     }
 
 
+def in_turn(
+    asked: dict[str, Any], fit: Callable[[int, np.ndarray], tuple[np.ndarray, int]], y: np.ndarray
+) -> None:
+    """Fit data sets one after another and answer; `fit` gives draws and counts divergences."""
+    with Clock() as clock:
+        found = [fit(number, values) for number, values in enumerate(y, 1)]
+    draws = np.stack([each for each, _ in found])
+    more = {
+        "target_accept": asked["target_accept"],
+        "with_divergences": sum(diverging > 0 for _, diverging in found),
+    }
+    answer(asked, figures(draws, clock, **more))
+
+
 def parts_of(sets: Sets, side_by_side: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Numbers and values of parts of one size; what is left over is left out."""
     chunk = min(max(side_by_side, 4), len(sets.y))

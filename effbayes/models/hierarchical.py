@@ -41,14 +41,14 @@ from jax import Array
 
 from effbayes.arrays import Count, Position, RandomKey, Scalar
 from effbayes.dataset.series import Series
-from effbayes.errors import DataError, UsageError
+from effbayes.errors import UsageError
 from effbayes.models.axes import Normal
 from effbayes.models.contract import Data, Parameters, bucket_size, data_from_series
 from effbayes.models.hierarchical_space import Space
 from effbayes.models.least_squares import LeastSquares, least_squares
 from effbayes.models.population import own_estimate, population_mean, rate_in_errors
 from effbayes.models.priors import HierarchicalPriors
-from effbayes.models.propriety import _ON_A_LINE, _bounds, _line_within
+from effbayes.models.propriety import require_scatter
 from effbayes.models.simulation import reported, with_values
 from effbayes.models.trend_model import TrendModel
 from effbayes.models.trend_space import FARTHEST
@@ -357,52 +357,3 @@ def make_model(series: Sequence[Series], priors: Priors, *, robust: bool) -> Hie
         each.require_trend()
     require_scatter(series)
     return Hierarchical(priors=priors, bounded=_where_bounded(series))
-
-
-def require_scatter(series: Sequence[Series]) -> None:
-    """Refuse series that leave the noise of all of them free to vanish.
-
-    The noise of one series cannot vanish alone: log sigma is normal around log s, which outweighs
-    any power of sigma. But s has a density at zero, so if the sharp rows of *every* series lie on a
-    line, the likelihood grows like s to the power of minus the number of rows beyond those that fix
-    the lines; from one on it cannot be normalized. Neither can it where there are none of these,
-    and three lines or more have the same rate: then s and tau vanish together.
-
-    Raises
-    ------
-    DataError
-        With the reason and what to do.
-    """
-    excess, rates = 0, []
-    for each in series:
-        t, low, high = _sharp_rows(each)
-        exact = low == high
-        freedoms = min(len(np.unique(t[exact])), 2)
-        if len(t) and not _line_within(t, low, high):
-            return
-        excess += int(exact.sum()) - freedoms
-        if freedoms == 2:
-            sign = -1.0 if each.direction == "falling" else 1.0
-            rates.append(sign * float(np.polyfit(t[exact] / 365.25, low[exact], 1)[0]))
-    if any(rate <= 0.0 for rate in rates):
-        return
-    remedy = "state the measurement error of the values (value_sd)"
-    if excess > 0:
-        raise DataError(
-            "the exact values of every series lie on a line, so the noise of all could be zero and "
-            f"no interval exists; {remedy}"
-        )
-    if len(rates) > 2 and np.ptp(rates) < _ON_A_LINE:
-        raise DataError(
-            f"{len(rates)} series have the same rate to the last digit and no scatter, so no "
-            f"interval exists; {remedy}"
-        )
-
-
-def _sharp_rows(series: Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Days, and log2 of both bounds, of the rows without error of value or date."""
-    used = series.used
-    sharp = (series.date_sd_days[used] == 0.0) & (series.value_sd[used] == 0.0)
-    days = series.date[used].astype("datetime64[D]").astype(np.float64)
-    low, high = _bounds(series)
-    return days[sharp], low[sharp], high[sharp]

@@ -7,10 +7,13 @@ Ways in which it does not:
 * under the flat reference prior, too few rows bound the trend from both sides, or one line passes
   within every bound, so that an arbitrarily small noise stays possible;
 * under Student's t noise, a few rows on one line are enough, since the price of all others vanishes
-  with nu (Fernandez and Steel 1999, Biometrika 86).
+  with nu (Fernandez and Steel 1999, Biometrika 86);
+* of several series pooled, the noise of all is free to vanish: see `require_scatter`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -60,6 +63,54 @@ def require_proper(series: Series, *, prior: str, robust: bool) -> None:
         _refuse_line_among_others(series, t[exact], low[exact], flat=flat)
     if flat:
         _refuse_flat(series, t, (low, high), sharp, dated)
+
+
+def require_scatter(series: Sequence[Series]) -> None:
+    """Refuse series that leave the noise of all of them free to vanish.
+
+    The noise of one series cannot vanish alone: log sigma is normal around log s, which outweighs
+    any power of sigma. But s has a density at zero, so if the sharp rows of *every* series lie on a
+    line, the likelihood grows like s to the power of minus the number of rows beyond those that fix
+    the lines; from one on it cannot be normalized. Neither can it where there are none of these,
+    and three lines or more have the same rate: then s and tau vanish together.
+
+    Raises
+    ------
+    DataError
+        With the reason and what to do.
+    """
+    excess, rates = 0, []
+    for each in series:
+        t, low, high = _sharp_rows(each)
+        exact = low == high
+        freedoms = min(len(np.unique(t[exact])), 2)
+        if len(t) and not _line_within(t, low, high):
+            return
+        excess += int(exact.sum()) - freedoms
+        if freedoms == 2:
+            sign = -1.0 if each.direction == "falling" else 1.0
+            rates.append(sign * float(np.polyfit(t[exact] / 365.25, low[exact], 1)[0]))
+    if any(rate <= 0.0 for rate in rates):
+        return
+    if excess > 0:
+        raise DataError(
+            "the exact values of every series lie on a line, so the noise of all could be zero and "
+            f"no interval exists; {_REMEDY}"
+        )
+    if len(rates) > 2 and np.ptp(rates) < _ON_A_LINE:
+        raise DataError(
+            f"{len(rates)} series have the same rate to the last digit and no scatter, so no "
+            f"interval exists; {_REMEDY}"
+        )
+
+
+def _sharp_rows(series: Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Days, and log2 of both bounds, of the rows without error of value or date."""
+    used = series.used
+    sharp = (series.date_sd_days[used] == 0.0) & (series.value_sd[used] == 0.0)
+    days = series.date[used].astype("datetime64[D]").astype(np.float64)
+    low, high = _bounds(series)
+    return days[sharp], low[sharp], high[sharp]
 
 
 def _refuse_line(series: Series, t: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:

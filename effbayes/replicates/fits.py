@@ -13,6 +13,7 @@ import numpy as np
 from effbayes import provenance, runtime
 from effbayes.inference.lanes import Lanes, LaneSettings, members_of, quantities
 from effbayes.models.contract import Data, stacked
+from effbayes.posterior import Interval
 from effbayes.replicates import engine
 from effbayes.replicates.cluster import Dask
 from effbayes.replicates.folder import Folder
@@ -83,6 +84,19 @@ class Fits:
                 f"{self.method[place]} did not converge: effective draws {self.ess[place]:.0f}",
             )
         return found
+
+
+def probs_of(ci: float, seed: int) -> tuple[float, float, float]:
+    """Probabilities of an equal-tailed interval and its median; also checks the seed.
+
+    Raises
+    ------
+    UsageError
+        Either cannot be used; before anything is fitted.
+    """
+    chosen = Interval(ci, "eti").check()
+    runtime.stream(seed, "0")
+    return 0.5 - 0.5 * chosen.prob, MEDIAN, 0.5 + 0.5 * chosen.prob
 
 
 def fit_all(  # noqa: PLR0913 - the options of `sample_many`, each by its own name

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from effbayes import runtime
 from effbayes.dataset import Series
 from effbayes.errors import DataError, UsageError
 from effbayes.models import catalogue
 from effbayes.models.contract import data_from_series
-from effbayes.posterior import Interval
 from effbayes.replicates import engine
-from effbayes.replicates.fits import MEDIAN, Asked, Fits, fit_all, months
+from effbayes.replicates.fits import Asked, Fits, fit_all, months, probs_of
 from effbayes.types import Rows
 
 if TYPE_CHECKING:
@@ -134,9 +132,7 @@ def sample_many(  # noqa: PLR0913 - the options of a fit, each by its own name
     """
     if not series:
         raise UsageError("no series to fit")
-    chosen = Interval(ci, "eti").check()
-    probs = (0.5 - 0.5 * chosen.prob, MEDIAN, 0.5 + 0.5 * chosen.prob)
-    runtime.stream(seed, "0")
+    probs = probs_of(ci, seed)
     fitted: list[Series] = list(series)
     asked: dict[int, Asked] = {}
     refused: dict[int, str] = {}

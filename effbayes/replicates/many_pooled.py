@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from effbayes import runtime
 from effbayes.dataset import Series
 from effbayes.errors import DataError, UsageError
 from effbayes.inference.lanes import quantities
 from effbayes.models import hierarchical
-from effbayes.posterior import Interval
 from effbayes.replicates import engine
-from effbayes.replicates.fits import MEDIAN, Asked, Fits, fit_all, months
+from effbayes.replicates.fits import Asked, Fits, fit_all, months, probs_of
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -128,9 +126,7 @@ def sample_many_pooled(  # noqa: PLR0913 - the options of a fit, each by its own
     """
     if not groups:
         raise UsageError("no groups of series to fit")
-    chosen = Interval(ci, "eti").check()
-    probs = (0.5 - 0.5 * chosen.prob, MEDIAN, 0.5 + 0.5 * chosen.prob)
-    runtime.stream(seed, "0")
+    probs = probs_of(ci, seed)
     priors = hierarchical.Priors(kind=prior) if isinstance(prior, str) else prior
     if not isinstance(priors, hierarchical.Priors):
         raise UsageError(f"pooling takes hierarchical.Priors, not {type(priors).__name__}")
