@@ -396,12 +396,15 @@ def test_a_simulated_lane_by_nuts_is_of_the_same_data(no_weights_are_trusted, si
 
 V100, FIVE_ROWS = ("cifar10", "v100"), ("imagenet-fixed-hardware", "8xv100")
 SHIPPED = {
+    "loglinear": [
+        (name, one.name) for name in eb.domain_names() for one in eb.load_domain(name).values()
+    ],
     "frontier": [V100, FIVE_ROWS],
     "records": [("imagenet", "alexnet-training"), FIVE_ROWS],
     "changepoint": [V100, FIVE_ROWS],
     "drift": [V100, FIVE_ROWS],
 }
-"""Short ones, which share programs; one has bounds."""
+"""All for the log-linear model; else short ones, which share programs; one has bounds."""
 
 
 @pytest.mark.parametrize(
