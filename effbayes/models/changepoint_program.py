@@ -19,6 +19,7 @@ from effbayes.arrays import RandomKey, Scalar
 from effbayes.models.broken_line import mean_of_broken_line, range_of_change, scale_of_side
 from effbayes.models.contract import Data, Parameters
 from effbayes.models.loglinear_program import Observed
+from effbayes.models.numpyro_stack import ALONE
 from effbayes.trend import MONTHS_PER_YEAR, rate_per_year
 
 if TYPE_CHECKING:
@@ -70,12 +71,14 @@ class Program:
             sites["log_ratio"] = jnp.log(after / before)
         else:
             sites["rate"], sites["change"] = 0.5 * (before + after), after - before
-        return log_density(self.trend, (data,), {}, sites)[0]
+        with ALONE:
+            return log_density(self.trend, (data,), {}, sites)[0]
 
     def prior_draw(self, key: RandomKey, data: Data) -> dict[str, Scalar]:
         """One draw of the parameters, the date of the change among them."""
         key_trend, key_change = jax.random.split(key)
-        values = numpyro.handlers.seed(self.trend, key_trend)(data)
+        with ALONE:
+            values = numpyro.handlers.seed(self.trend, key_trend)(data)
         low, high = range_of_change(data)
         values["changepoint"] = dist.Uniform(low, high).sample(key_change)
         return values

@@ -20,6 +20,7 @@ from numpyro.infer.util import log_density
 from effbayes.arrays import RandomKey, Scalar
 from effbayes.models.contract import Data, Parameters
 from effbayes.models.loglinear_program import Observed
+from effbayes.models.numpyro_stack import ALONE
 from effbayes.models.trend_program import TrendProgram
 from effbayes.trend import rate_per_year
 
@@ -56,11 +57,14 @@ class Program:
 
     def log_joint(self, values: Parameters, data: Data) -> Scalar:
         """Log density of prior and data at the values of the sites."""
-        return log_density(self, (data,), {}, dict(values))[0]
+        with ALONE:
+            return log_density(self, (data,), {}, dict(values))[0]
 
     def prior_draw(self, key: RandomKey, data: Data) -> dict[str, Array]:
         """One draw of every site but the data, the rates, and a domain not yet seen."""
-        trace = numpyro.handlers.trace(numpyro.handlers.seed(self, key)).get_trace(data)
+        seeded = numpyro.handlers.seed(self, key)
+        with ALONE:
+            trace = numpyro.handlers.trace(seeded).get_trace(data)
         sites = ("mu", "tau", "s", "doubling_time", "sigma", "alpha")
         values = {name: trace[name]["value"] for name in sites}
         return values | {

@@ -19,6 +19,7 @@ from numpyro.infer.util import log_density
 
 from effbayes.arrays import RandomKey, Scalar
 from effbayes.models.contract import Data, Parameters
+from effbayes.models.numpyro_stack import ALONE
 from effbayes.models.priors import TrendPriors
 from effbayes.trend import rate_per_year
 
@@ -46,12 +47,14 @@ class TrendProgram(ABC):
 
     def log_joint(self, sites: Parameters, data: Data) -> Scalar:
         """Log density of prior and data at the values of the sites."""
-        return log_density(self, (data,), {}, dict(sites))[0]
+        with ALONE:
+            return log_density(self, (data,), {}, dict(sites))[0]
 
     def prior_draw(self, key: RandomKey, data: Data) -> dict[str, Scalar]:
         """One draw of every site but the data, and the rate."""
         seeded = numpyro.handlers.seed(self, key)
-        trace = numpyro.handlers.trace(seeded).get_trace(data)
+        with ALONE:
+            trace = numpyro.handlers.trace(seeded).get_trace(data)
         values = {
             name: site["value"]
             for name, site in trace.items()
