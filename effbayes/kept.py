@@ -33,6 +33,5 @@ def write(path: Path, body: bytes) -> None:
             with os.fdopen(handle, "wb") as file:
                 file.write(body + hashlib.sha256(body).digest())
             Path(name).replace(path)
-        except OSError:
+        finally:
             Path(name).unlink(missing_ok=True)
-            raise

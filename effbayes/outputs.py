@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,8 +41,7 @@ def whole(path: str | Path, *, force: bool = False) -> Iterator[Path]:
         if force:
             temporary.replace(path)
         else:
-            # A link fails where a rename would overwrite what came in between.
-            os.link(temporary, path)
+            _put(temporary, path)
     except FileExistsError as error:
         raise RunFileError(_exists(path)) from error
     except OSError as error:
@@ -49,6 +49,23 @@ def whole(path: str | Path, *, force: bool = False) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+WITHOUT_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+"""What file systems say that have no second name for a file, as of USB sticks."""
+
+
+def _put(temporary: Path, path: Path) -> None:
+    """Give a file its name, unless something has that name."""
+    try:
+        # A link fails where a rename would overwrite what came in between.
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in WITHOUT_LINKS:
+            raise
+        # The name is taken first, by an empty file, then given to the whole one.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        temporary.replace(path)
 
 
 def write(path: str | Path, content: bytes, *, force: bool = False) -> None:
@@ -119,16 +136,29 @@ def write_folder(path: str | Path, files: Mapping[str, bytes], *, force: bool = 
             (temporary / name).write_bytes(content)
             _umask(temporary / name)
         temporary.chmod(0o777 & ~_mask())
-        if path.is_dir():
-            for name in files:
-                (temporary / name).replace(path / name)
-        else:
-            temporary.rename(path)
+        _put_folder(temporary, path, files, force=force)
     except OSError as error:
         raise RunFileError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _put_folder(temporary: Path, path: Path, names: Iterable[str], *, force: bool) -> None:
+    """Give a folder its name or, where it may replace, its files to the one that has it."""
+    if not (force and path.is_dir()):
+        try:
+            temporary.rename(path)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            # One that came in between.
+            if not force:
+                raise RunFileError(_exists(path)) from error
+        else:
+            return
+    for name in names:
+        (temporary / name).replace(path / name)
 
 
 def require_free_folder(path: str | Path, *, force: bool = False) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,9 +48,10 @@ def save(run: xr.DataTree, path: str | Path, *, force: bool = False) -> None:
     RunFileError
         The file exists and `force` is False, or it cannot be written.
     """
-    with outputs.whole(path, force=force) as temporary:
-        run.to_netcdf(temporary, engine="h5netcdf")
-        _seal(temporary)
+    outputs.require_free(path, force=force)
+    # In memory: where a disk is full, HDF5 ends the process as it closes a file.
+    body = bytes(run.to_netcdf(engine="h5netcdf"))
+    outputs.write(path, body + _seal_of(body), force=force)
 
 
 @dataclass(frozen=True)
@@ -153,11 +153,3 @@ def _decoded(variable: Any) -> np.ndarray:
 
 def _seal_of(body: bytes) -> bytes:
     return SEAL + hashlib.sha256(body).hexdigest().encode() + b"\n"
-
-
-def _seal(path: Path) -> None:
-    body = path.read_bytes()
-    with path.open("ab") as file:
-        file.write(_seal_of(body))
-        file.flush()
-        os.fsync(file.fileno())

@@ -19,6 +19,7 @@ from effbayes.cli import (
     reproducing,
     runs,
     sampling,
+    surroundings,
     tables,
 )
 from effbayes.errors import EffbayesError
@@ -81,6 +82,11 @@ app.command("doctor")(doctor.doctor)
 
 def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
+    with surroundings.borne():
+        _run()
+
+
+def _run() -> NoReturn:
     output.bear_any_text()
     try:
         app(prog_name="effbayes")

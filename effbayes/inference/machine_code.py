@@ -89,14 +89,15 @@ def _loaded(body: bytes, device: jax.Device) -> Compiled | None:
     what saves the time. Should these calls change, functions are compiled again, and nothing fails.
     """
     header, _, code = body.partition(b"\n")
-    shapes = json.loads(header)
-    results = jax.tree.structure(_understood(shapes["results"]))
     try:
+        shapes = json.loads(header)
+        arguments, results = (_understood(shapes[name]) for name in ("arguments", "results"))
         from jaxlib import _jax  # noqa: PLC0415 - the runtime's own module, absent in some version
 
         devices = _jax.DeviceList((device,))
         executable = device.client.deserialize_executable(code, executable_devices=devices)
         execute = executable.execute_sharded
+        structure = jax.tree.structure(results)
     except Exception:  # noqa: BLE001 - as above
         return None
 
@@ -106,9 +107,9 @@ def _loaded(body: bytes, device: jax.Device) -> Compiled | None:
             for each in jax.tree.leaves(arguments)
         ]
         given = execute(placed).disassemble_into_single_device_arrays()
-        return jax.tree.unflatten(results, [each[0] for each in given])
+        return jax.tree.unflatten(structure, [each[0] for each in given])
 
-    return Compiled(call, _understood(shapes["arguments"]))
+    return Compiled(call, arguments)
 
 
 def _described(shapes: Any) -> Any:
