@@ -127,7 +127,7 @@ def parts(about: Mapping[str, Any], arrays: Callable[[str], Arrays]) -> dict[str
     if about["schema"] == POOLED_SCHEMA:
         raise ValueError(f"several series in one run ({POOLED_SCHEMA}): use effbayes.load_pooled")
     if about["schema"] != RUN_SCHEMA:
-        raise ValueError(f"schema {about['schema']!r}, this version reads {RUN_SCHEMA!r}")
+        raise ValueError(_of_another_version(str(about["schema"])))
     table = arrays("table")
     fields: dict[str, Any] = {name: about["series"][name] for name in _SERIES_FIELDS}
     fields["remarks"] = tuple(fields["remarks"])
@@ -158,6 +158,18 @@ def _require(found: Mapping[str, Any], names: Iterable[str], part: str) -> None:
     missing = [name for name in names if name not in found]
     if missing:
         raise ValueError(f"{part} lacks {', '.join(missing)}")
+
+
+def _of_another_version(schema: str) -> str:
+    """What a run is that this version does not read, and what to do about it."""
+    kind, _, number = schema.partition("/")
+    known = dict(each.split("/") for each in (RUN_SCHEMA, POOLED_SCHEMA))
+    if kind not in known or not number.isdecimal():
+        return f"its schema, {schema!r}, is that of no run"
+    todo = "newer version: upgrade effbayes to read it"
+    if int(number) <= int(known[kind]):
+        todo = "older version: sample again"
+    return f"its schema, {schema!r}, is that of a {todo} (this version reads {known[kind]})"
 
 
 def _dataset(

@@ -30,6 +30,10 @@ USES = {
         "os.putenv",
     ],
     "read tables": ["csv", "pandas.read_csv", "pandas.read_excel", "numpy.genfromtxt"],
+    "read pickles, or run text as code": [
+        *("pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"),
+        *("eval", "exec", "compile", "jax.experimental.serialize_executable"),
+    ],
     "write files": [
         "*.mkstemp",
         "*.NamedTemporaryFile",
@@ -133,6 +137,8 @@ def test_only_those_named_do(tables, modules, permission):
         ("def f():\n    from rich import print", "import Typer or Rich"),
         ("import jax as j\nj.config.update('a', 1)", "change settings of JAX"),
         ("from pathlib import Path\nPath('a').write_text('b')", "write files"),
+        ("import pickle\npickle.loads(b'')", "read pickles, or run text as code"),
+        ("eval('1')", "read pickles, or run text as code"),
         ("import datetime as dt\ndt.datetime.now()", "read the clock or versions"),
         ("from importlib import metadata", "read the clock or versions"),
         ("print('a')", "print, prompt or exit"),

@@ -145,9 +145,20 @@ def test_foreign_files_are_refused(alexnet_fit, tmp_path):
         eb.load(tmp_path)
 
 
-def test_a_sealed_file_of_another_schema_is_refused(alexnet_fit, tmp_path):
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ("effbayes.run/9", "newer version: upgrade effbayes"),
+        ("effbayes.run/0", "older version: sample again"),
+        ("effbayes.pooled-run/2", "newer version: upgrade effbayes"),
+        ("effbayes.walk/1", "is that of no run"),
+        ("effbayes.run/x", "is that of no run"),
+    ],
+)
+def test_a_sealed_file_of_another_schema_is_refused(alexnet_fit, tmp_path, schema, said):
     tree = alexnet_fit.posterior.copy()
-    tree.attrs["effbayes"] = tree.attrs["effbayes"].replace("effbayes.run/1", "effbayes.run/9")
+    tree.attrs["effbayes"] = tree.attrs["effbayes"].replace("effbayes.run/1", schema)
     store.save(tree, tmp_path / "other.nc")
-    with pytest.raises(eb.RunFileError, match="effbayes.run/9"):
+    with pytest.raises(eb.RunFileError, match=said) as caught:
         eb.load(tmp_path / "other.nc")
+    assert schema in str(caught.value)
