@@ -43,7 +43,7 @@ def lap(name, parts={}):
 import jax, jax.numpy
 lap("import jax")
 import effbayes as eb
-from effbayes import runtime
+from effbayes import kept, runtime
 if sys.argv[1] == "cold":
     import numpyro.infer.hmc, numpyro.distributions
 from effbayes import analysis
@@ -56,7 +56,7 @@ model = loglinear.make_model(series, loglinear.Priors(), robust=False)
 data = contract.data_from_series(series)
 lap("read the table")
 if sys.argv[1] == "warm":
-    runtime.keep_compiled(runtime.cache_folder())
+    runtime.keep_compiled(kept.folder())
 settings = nuts.SamplerSettings()
 with runtime.on_device("cpu") as device:
     plan = runtime.plan(device)

@@ -466,7 +466,7 @@ def load(path: str | Path) -> Analysis:
     run = store.load(path)
     try:
         return Analysis(**kept_parts(run))
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise RunFileError(f"{path} is not a run that this version reads: {error}") from error
 
 

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from effbayes import wording
+
 Chains = NDArray[np.floating[Any]]
 """Draws with dims (chain, draw)."""
 
@@ -127,18 +129,20 @@ def diagnose(quantities: Mapping[str, Chains], stats: Mapping[str, Chains]) -> D
     for name, q in figures.items():
         # Written so that NaN fails.
         if not q.r_hat < R_HAT_LIMIT:
-            reasons.append(f"R-hat of {name} is {q.r_hat:.3f}, must be below {R_HAT_LIMIT}")
+            shown = wording.diagnostic(q.r_hat, 3)
+            reasons.append(f"R-hat of {name} is {shown}, must be below {R_HAT_LIMIT}")
         for kind, size in (("bulk", q.ess_bulk), ("tail", q.ess_tail)):
             if not size >= ESS_LIMIT:
-                reasons.append(
-                    f"{kind} ESS of {name} is {size:.0f}, must be at least {ESS_LIMIT:.0f}"
-                )
+                shown = wording.diagnostic(size, 0)
+                reasons.append(f"{kind} ESS of {name} is {shown}, must be at least {ESS_LIMIT:.0f}")
     if divergences:
         reasons.append(f"{divergences} divergent transitions; raise the target acceptance")
     if hits:
         reasons.append(f"{hits} trajectories were cut short by the limit on tree depth")
     if not lowest_bfmi >= BFMI_LIMIT:
-        reasons.append(f"BFMI is {lowest_bfmi:.2f}, must be at least {BFMI_LIMIT}")
+        reasons.append(
+            f"BFMI is {wording.diagnostic(lowest_bfmi, 2)}, must be at least {BFMI_LIMIT}"
+        )
     return Diagnostics(figures, divergences, hits, lowest_bfmi, tuple(reasons))
 
 

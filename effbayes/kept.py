@@ -11,7 +11,23 @@ import os
 import tempfile
 from pathlib import Path
 
+NO_CACHE, FOLDER = "EFFBAYES_NO_CACHE", "EFFBAYES_CACHE"
+"""Environment variables: a non-empty first switches the cache off, the second moves it."""
+
 _SEAL = hashlib.sha256().digest_size
+
+
+def folder() -> Path | None:
+    """Where files are kept; None where the environment forbids it, or the user has no home."""
+    if os.getenv(NO_CACHE):
+        return None
+    from platformdirs import user_cache_path  # noqa: PLC0415 - needed here alone
+
+    try:
+        given = os.getenv(FOLDER)
+        return Path(given).expanduser() if given else user_cache_path("effbayes")
+    except RuntimeError:
+        return None
 
 
 def read(path: Path) -> bytes | None:

@@ -265,7 +265,7 @@ def load_any(path: str | Path) -> Analysis | Pooled:
         if run.about["schema"] == tree.POOLED_SCHEMA:
             return _from_file(run)
         return Analysis(**kept_parts(run))
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         said = f"{path} is not a run that this version reads: {error}"
         raise RunFileError(said) from error
 

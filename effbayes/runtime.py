@@ -118,21 +118,7 @@ def split_key(stream: int) -> dict[str, RandomKey]:
     return {name: jax.random.fold_in(root, i) for i, name in enumerate(PURPOSES)}
 
 
-NO_CACHE, CACHE_FOLDER = "EFFBAYES_NO_CACHE", "EFFBAYES_CACHE"
-"""Environment variables: a non-empty first switches the cache off, the second moves it."""
-
 _kept: list[Path] = []
-
-
-def cache_folder() -> Path | None:
-    """Where programs are kept across processes; None where the environment forbids it."""
-    if os.environ.get(NO_CACHE):
-        return None
-    if os.environ.get(CACHE_FOLDER):
-        return Path(os.environ[CACHE_FOLDER]).expanduser()
-    from platformdirs import user_cache_path  # noqa: PLC0415 - needed here alone
-
-    return user_cache_path("effbayes")
 
 
 def keep_compiled(folder: Path) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from effbayes import outputs, tree
+from effbayes import foreign, outputs, tree
 from effbayes.errors import RunFileError
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ _LENGTH = len(SEAL) + _HEX + 1
 
 SECONDS = {"days": 86400, "hours": 3600, "minutes": 60, "seconds": 1}
 """In each unit that dates are counted in."""
+
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, OverflowError, MemoryError)
+"""What HDF5 and JSON raise where a file is not what it seems; a recursion is a RuntimeError."""
 
 
 def save(run: xr.DataTree, path: str | Path, *, force: bool = False) -> None:
@@ -51,7 +54,9 @@ def save(run: xr.DataTree, path: str | Path, *, force: bool = False) -> None:
     outputs.require_free(path, force=force)
     # In memory: where a disk is full, HDF5 ends the process as it closes a file.
     body = bytes(run.to_netcdf(engine="h5netcdf"))
-    outputs.write(path, body + _seal_of(body), force=force)
+    seal = _seal_of(body)
+    outputs.write(path, body + seal, force=force)
+    foreign.remember(_digest_of(seal))
 
 
 @dataclass(frozen=True)
@@ -64,24 +69,37 @@ class Kept:
         Of the file, without its seal: a file that is replaced meanwhile changes nothing.
     about
         Settings, provenance, and the fields of the series, as they were written.
+    path
+        Of the file, for messages.
     place
         Path of the run within the file; empty for the whole.
     """
 
     content: bytes = field(repr=False)
     about: Mapping[str, Any]
+    path: Path
     place: str = ""
 
     def arrays(self, group: str) -> dict[str, np.ndarray]:
         """Arrays of a group by name, those of its axes among them; none where there is no group.
 
         Read without xarray, which takes longer to import than all else does here.
+
+        Raises
+        ------
+        RunFileError
+            The group cannot be read.
         """
         import h5py  # noqa: PLC0415 - slow to import
 
-        with h5py.File(io.BytesIO(self.content), "r") as file:
-            place = f"{self.place}/{group}"
-            return {name: _decoded(x) for name, x in file[place].items()} if place in file else {}
+        place = f"{self.place}/{group}"
+        try:
+            with h5py.File(io.BytesIO(self.content), "r") as file:
+                if place not in file:
+                    return {}
+                return {name: _decoded(array) for name, array in file[place].items()}
+        except UNREADABLE as error:
+            raise RunFileError(f"{self.path}: its {group} cannot be read: {error}") from error
 
     def member(self, place: str) -> Kept:
         """One of several runs in the file.
@@ -91,7 +109,7 @@ class Kept:
         KeyError
             There is none in this place.
         """
-        return _kept(self.content, place)
+        return _kept(self.content, self.path, place)
 
     def tree(self) -> xr.DataTree:
         """All of it, in memory."""
@@ -124,17 +142,22 @@ def load(path: str | Path) -> Kept:
         raise RunFileError(f"{path} is not a whole run of effbayes: it lacks the seal at its end")
     if seal != _seal_of(body):
         raise RunFileError(f"{path} was changed since it was written: its seal does not fit")
+    if fault := foreign.fault(body, _digest_of(seal)):
+        raise RunFileError(f"{path} cannot be read as a run: {fault}")
     try:
-        return _kept(body, "")
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        return _kept(body, path)
+    except UNREADABLE as error:
         raise RunFileError(f"{path} cannot be read as a run: {error}") from error
 
 
-def _kept(content: bytes, place: str) -> Kept:
+def _kept(content: bytes, path: Path, place: str = "") -> Kept:
     import h5py  # noqa: PLC0415 - slow to import
 
     with h5py.File(io.BytesIO(content), "r") as file:
-        return Kept(content, json.loads(file[f"/{place}"].attrs[tree.ATTRIBUTE]), place)
+        about = json.loads(file[f"/{place}"].attrs[tree.ATTRIBUTE])
+    if not isinstance(about, dict) or "schema" not in about:
+        raise ValueError("it does not say what it is")
+    return Kept(content, about, path, place)
 
 
 def _decoded(variable: Any) -> np.ndarray:
@@ -146,6 +169,8 @@ def _decoded(variable: Any) -> np.ndarray:
         return np.asarray(values.astype(bool))
     unit, since, origin = str(attributes.get("units", "")).partition(" since ")
     if since:
+        if values.dtype.kind != "i":
+            raise ValueError("a date is no whole number")
         start = np.datetime64(origin.replace(" ", "T"), "s")
         return np.asarray(start + (SECONDS[unit] * values.astype("int64")).astype("timedelta64[s]"))
     return np.asarray(values)
@@ -153,3 +178,8 @@ def _decoded(variable: Any) -> np.ndarray:
 
 def _seal_of(body: bytes) -> bytes:
     return SEAL + hashlib.sha256(body).hexdigest().encode() + b"\n"
+
+
+def _digest_of(seal: bytes) -> str:
+    """The digest that a seal holds."""
+    return seal[len(SEAL) :].decode("ascii").strip()

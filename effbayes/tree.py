@@ -8,12 +8,12 @@ attributes cannot hold (None, booleans, mappings) travels as one JSON string.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from effbayes import provenance
+from effbayes import provenance, run_contents
 from effbayes.dataset.series import ARRAY_COLUMNS, Series
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def parts(about: Mapping[str, Any], arrays: Callable[[str], Arrays]) -> dict[str
 
     Raises
     ------
-    KeyError, ValueError, TypeError
+    DataError, KeyError, ValueError, TypeError
         The tree was not built here.
     """
     if about["schema"] == POOLED_SCHEMA:
@@ -133,31 +133,25 @@ def parts(about: Mapping[str, Any], arrays: Callable[[str], Arrays]) -> dict[str
     fields["remarks"] = tuple(fields["remarks"])
     fields |= {name: table[name] for name in ARRAY_COLUMNS}
     fields |= {name: tuple(map(str, table[name])) for name in _TEXT_COLUMNS}
-    settings = about["settings"]
+    series, settings, made_by = Series(**fields), about["settings"], about["made_by"]
     draws, stats = (without_axes(arrays(name)) for name in ("posterior", "sample_stats"))
-    _require(draws, ("rate", *settings["parameters"]), "posterior")
-    _require(stats, ("diverging", "energy", "reached_max_treedepth"), "sample_stats")
-    _require(settings, ("model", "noise", "prior", "priors", "sampler"), "settings")
+    noise = arrays("system_noise")["noise"]
+    run_contents.check_settings(settings, made_by)
+    run_contents.check_series(series)
+    run_contents.check_arrays(settings, draws, noise, stats)
     return {
-        "series": Series(**fields),
+        "series": series,
         "draws": draws,
-        "noise": arrays("system_noise")["noise"],
+        "noise": noise,
         "stats": stats,
         "settings": settings,
-        "made_by": about["made_by"],
+        "made_by": made_by,
     }
 
 
 def without_axes(arrays: Arrays) -> dict[str, np.ndarray]:
     """Arrays of a group without those that number its axes."""
     return {name: array for name, array in arrays.items() if name not in AXES}
-
-
-def _require(found: Mapping[str, Any], names: Iterable[str], part: str) -> None:
-    """Ask for what a summary reads here, where its absence has one clear error."""
-    missing = [name for name in names if name not in found]
-    if missing:
-        raise ValueError(f"{part} lacks {', '.join(missing)}")
 
 
 def _of_another_version(schema: str) -> str:

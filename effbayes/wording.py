@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,3 +44,16 @@ def probability(value: float) -> str:
     if not 0.0005 <= value < 0.9995:
         return "< 0.001" if value < 0.5 else "> 0.999"
     return f"{value:.3f}"
+
+
+def diagnostic(value: float | None, digits: int) -> str:
+    """A figure of a sampler, which may not exist: of chains that never moved.
+
+    Examples
+    --------
+    >>> diagnostic(1.00042, 4), diagnostic(float("nan"), 4), diagnostic(float("inf"), 4)
+    ('1.0004', 'undefined', 'infinite')
+    """
+    if value is None or math.isnan(value):
+        return "undefined"
+    return f"{value:.{digits}f}" if math.isfinite(value) else "infinite"

@@ -20,7 +20,7 @@ def doctor(json: options.Json = False) -> None:
 
 
 def _facts() -> dict[str, Any]:
-    from effbayes import domains, provenance, runtime
+    from effbayes import domains, kept, provenance, runtime
 
     return {
         "python": sys.version.split()[0],
@@ -29,7 +29,7 @@ def _facts() -> dict[str, Any]:
         "devices": runtime.device_names(),
         "x64": runtime.has_double_precision(),
         "data_folder": str(domains.data_folder()),
-        **_cache(runtime.cache_folder()),
+        **_cache(kept.folder()),
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from effbayes.cli import layout
-from effbayes.wording import doubling_time, estimate, number, probability
+from effbayes.wording import diagnostic, doubling_time, estimate, number, probability
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -178,14 +178,14 @@ def diagnostics(name: str, found: Diagnostics) -> None:
         for reason in found.reasons:
             layout.line(console, f"  {reason}", style="red")
         rows = [
-            (quantity, f"{q.r_hat:.4f}", f"{q.ess_bulk:.0f}", f"{q.ess_tail:.0f}")
+            (quantity, diagnostic(q.r_hat, 4), diagnostic(q.ess_bulk, 0), diagnostic(q.ess_tail, 0))
             for quantity, q in found.quantities.items()
         ]
         layout.table(console, ("quantity", "R-hat", "bulk ESS", "tail ESS"), rows)
         layout.line(
             console,
             f"divergences {found.divergences}, trajectories cut short "
-            f"{found.max_tree_depth_hits}, smallest BFMI {found.bfmi_min:.2f}",
+            f"{found.max_tree_depth_hits}, smallest BFMI {diagnostic(found.bfmi_min, 2)}",
         )
 
 

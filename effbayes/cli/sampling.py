@@ -130,9 +130,9 @@ def _require_free(out: Path | None, chosen: list[Series], *, pooled: bool, force
 
 def keep_compiled(*, cached: bool) -> None:
     """Use and keep compiled programs, unless the user or the environment says not to."""
-    from effbayes import runtime
+    from effbayes import kept, runtime
 
-    folder = runtime.cache_folder() if cached else None
+    folder = kept.folder() if cached else None
     if folder is not None:
         runtime.keep_compiled(folder)
 

@@ -21,6 +21,7 @@ from effbayes.figures.charts import (
 from effbayes.figures.densities import coarse
 from effbayes.figures.palette import BLUE, COLORS, GRAY, INK, ORANGE
 from effbayes.figures.rank_bands import rank_band, relative_ranks
+from effbayes.wording import diagnostic
 
 if TYPE_CHECKING:
     from effbayes.analysis import Analysis
@@ -82,7 +83,7 @@ def energy(fit: Analysis) -> Sheet:
         x=Axis("energy, in units of log density", "linear", (ends[0], ends[1])),
         y=Axis("density", "linear", (0.0, 1.25 * top or 1.0), ticked=False),
         layers=tuple(layers),
-        title=f"smallest BFMI of the chains: {fit.verdict.bfmi_min:.2f}",
+        title=f"smallest BFMI of the chains: {diagnostic(fit.verdict.bfmi_min, 2)}",
         legend="right",
     )
     return Sheet((chart,), warning_of(fit), height=2.8)

@@ -19,7 +19,7 @@ from effbayes.report.document import (
     Table,
     Verdict,
 )
-from effbayes.report.tables import columns, number
+from effbayes.report.tables import columns, diagnostic, number
 from effbayes.report.verdicts import of_models, verdict
 
 if TYPE_CHECKING:
@@ -251,9 +251,9 @@ def _sampler(fit: Analysis, said: Mapping[str, Any], verdicts: Sequence[Verdict]
     rows = tuple(
         (
             Cell(name),
-            Cell(f"{each.r_hat:.4f}", each.r_hat),
-            Cell(f"{each.ess_bulk:.0f}", each.ess_bulk),
-            Cell(f"{each.ess_tail:.0f}", each.ess_tail),
+            diagnostic(each.r_hat, 4),
+            diagnostic(each.ess_bulk, 0),
+            diagnostic(each.ess_tail, 0),
         )
         for name, each in fit.verdict.quantities.items()
     )
@@ -261,7 +261,8 @@ def _sampler(fit: Analysis, said: Mapping[str, Any], verdicts: Sequence[Verdict]
     caption = (
         f"Convergence of every quantity: R-hat must be below 1.01, effective draws at least 400. "
         f"Divergences {figures['divergences']}, trajectories cut short "
-        f"{figures['max_tree_depth_hits']}, smallest BFMI {fit.verdict.bfmi_min:.2f}."
+        f"{figures['max_tree_depth_hits']}, "
+        f"smallest BFMI {wording.diagnostic(fit.verdict.bfmi_min, 2)}."
     )
     heads = columns("quantity", "R-hat", "bulk ESS", "tail ESS", numeric=3)
     table = Table("diagnostics", caption, heads, rows)

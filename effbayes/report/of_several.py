@@ -10,7 +10,7 @@ from effbayes import wording
 from effbayes.errors import UsageError
 from effbayes.report import data_section, mathematics, of_a_run, pictures, reproducing
 from effbayes.report.document import Cell, Column, Document, Paragraph, Points, Section, Table
-from effbayes.report.tables import columns, number, text
+from effbayes.report.tables import columns, diagnostic, number, text
 from effbayes.report.verdicts import verdict
 
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ def pooled(run: Pooled, *, ci: float = 0.95, kind: IntervalKind = "eti") -> Docu
         (
             Cell(words),
             Cell(wording.estimate(found["population"][name])),
-            Cell(f"{found['population'][name]['r_hat']:.4f}"),
-            Cell(f"{found['population'][name]['ess_bulk']:.0f}"),
+            diagnostic(found["population"][name]["r_hat"], 4),
+            diagnostic(found["population"][name]["ess_bulk"], 0),
         )
         for name, words in POPULATION.items()
     )
@@ -221,11 +221,11 @@ def _sampler(fits: Sequence[Analysis]) -> Section:
     cells = tuple(
         (
             text(fit.id),
-            Cell(f"{fit.verdict.r_hat_max:.4f}", fit.verdict.r_hat_max),
-            Cell(f"{fit.verdict.ess_bulk_min:.0f}", fit.verdict.ess_bulk_min),
-            Cell(f"{fit.verdict.ess_tail_min:.0f}", fit.verdict.ess_tail_min),
+            diagnostic(fit.verdict.r_hat_max, 4),
+            diagnostic(fit.verdict.ess_bulk_min, 0),
+            diagnostic(fit.verdict.ess_tail_min, 0),
             number(fit.verdict.divergences, str(fit.verdict.divergences)),
-            Cell(f"{fit.verdict.bfmi_min:.2f}", fit.verdict.bfmi_min),
+            diagnostic(fit.verdict.bfmi_min, 2),
         )
         for fit in fits
     )

@@ -85,7 +85,9 @@ def ranks(fit: Analysis) -> Picture:
         "Ranks of the draws of each chain among those of all, less what uniform ranks have; chains "
         "that are alike stay in the gray band with 95 % probability, all of them."
     )
-    return _both("ranks", caption, f"Largest R-hat {fit.verdict.r_hat_max:.4f}.", fit)
+    return _both(
+        "ranks", caption, f"Largest R-hat {wording.diagnostic(fit.verdict.r_hat_max, 4)}.", fit
+    )
 
 
 def energy(fit: Analysis) -> Picture:
@@ -94,7 +96,9 @@ def energy(fit: Analysis) -> Picture:
         "Energy of the draws, and how far one step of the sampler changes it: the closer the two, "
         "the more freely the chains move."
     )
-    return _both("energy", caption, f"Smallest BFMI {fit.verdict.bfmi_min:.2f}.", fit)
+    return _both(
+        "energy", caption, f"Smallest BFMI {wording.diagnostic(fit.verdict.bfmi_min, 2)}.", fit
+    )
 
 
 def forest(fits: Sequence[Analysis], published: Mapping[str, float], alt: str) -> Picture:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,3 +67,9 @@ def _error(series: Series, row: int) -> str:
         return " to ".join(ends)
     sd = float(series.value_sd[row])
     return "" if sd == 0.0 else f"sd {wording.number(sd)} doublings"
+
+
+def diagnostic(value: float | None, digits: int) -> Cell:
+    """A figure of a sampler, which may not exist: then it is sorted as text is."""
+    exists = value is not None and math.isfinite(value)
+    return Cell(wording.diagnostic(value, digits), value if exists else None)

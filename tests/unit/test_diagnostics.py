@@ -77,7 +77,7 @@ def test_independent_draws_are_ok():
         (good(), {"diverging": np.eye(4, 1000, dtype=bool)}, "4 divergent transitions"),
         (good(), {"reached_max_treedepth": np.eye(4, 1000, dtype=bool)}, "4 trajectories"),
         (good(), {"energy": np.cumsum(np.ones((4, 1000)), axis=1)}, "BFMI"),
-        ({"rate": np.zeros((4, 1000))}, {}, "R-hat of rate is nan"),
+        ({"rate": np.zeros((4, 1000))}, {}, "R-hat of rate is undefined"),
     ],
     ids=["apart", "few", "divergent", "cut short", "energy", "constant"],
 )

@@ -22,8 +22,8 @@ compiled = []
 jax.monitoring.register_event_duration_secs_listener(
     lambda event, _, **labels: compiled.append(event) if "backend_compile" in event else None)
 import effbayes as eb
-from effbayes import runtime
-folder = runtime.cache_folder()
+from effbayes import kept, runtime
+folder = kept.folder()
 if folder is not None:
     runtime.keep_compiled(folder)
 fit = eb.sample(eb.load_series("go", "alphago-zero-level"), warmup=50, draws=50)

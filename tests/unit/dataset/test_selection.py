@@ -139,6 +139,17 @@ def test_nothing_left_is_a_fault_of_the_data(path):
         (r"label == 'a\'.to_csv()'", "backslashes"),
         ("__import__('os').system('true')", r"\.system is not allowed"),
         ("exec('1')", "cannot be evaluated"),
+        ("value > 9 ** 9 ** 9", "powers are not allowed"),
+        ("value > 1 << 999999999", "powers are not allowed"),
+        ("label * 1000000000 == 'x'", "only numbers can be multiplied"),
+        ("('a' + label) * 1000000000 == 'x'", "only numbers can be multiplied"),
+        ("`Kind of model` * 1000000000 == 'x'", "only numbers can be multiplied"),
+        ("value in [1, 2] * 1000000000", "only numbers can be multiplied"),
+        ("-" * 1900 + "1 > value", "is not an expression|cannot be evaluated"),
+        ("(" * 900 + "value" + ")" * 900, "is not an expression|cannot be evaluated"),
+        ("value > 1 " + "and value > 1 " * 200, "longer than 2,000 characters"),
+        ("\udcff > 1", "is not an expression"),
+        ("value, 2", "cannot be evaluated|not true or false"),
     ],
 )
 def test_an_expression_that_is_none(path, expression, reason, tmp_path, monkeypatch):
@@ -147,6 +158,11 @@ def test_an_expression_that_is_none(path, expression, reason, tmp_path, monkeypa
         read_series(path, where=expression)
     assert caught.value.exit_code == 2
     assert [file.name for file in tmp_path.iterdir()] == ["speedrun.csv"]
+
+
+def test_numbers_can_be_multiplied(path):
+    doubled = read_series(path, where="2 * value > 8 and label != ''")
+    assert doubled.used.tolist() == read_series(path, where="value > 4").used.tolist()
 
 
 def test_variables_of_the_program_cannot_be_named(path):
