@@ -1,5 +1,6 @@
 """What needs a process of its own: exit codes, signals, pipes."""
 
+import json
 import os
 import pty
 import re
@@ -11,6 +12,7 @@ import time
 
 import pytest
 
+from effbayes.replicates.folder import Chunks
 from tests.cli.program import EXECUTABLE, QUICK, strict_json
 
 STARTS_WITHIN = 120
@@ -113,7 +115,8 @@ def can_be_interrupted():
 
 
 @pytest.mark.usefixtures("can_be_interrupted")
-def test_interrupted(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
+def test_interrupted(tmp_path, number):
     """Ctrl-C while sampling: code 130, one word, no run file, and the cursor is back."""
     controller, terminal = pty.openpty()
     process = subprocess.Popen(
@@ -134,7 +137,7 @@ def test_interrupted(tmp_path):
     os.close(terminal)
     try:
         seen = read_until(controller, b" steps")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, _ = process.communicate(timeout=STARTS_WITHIN)
         seen += read_until(controller, b"effbayes: interrupted")
     finally:
@@ -146,6 +149,29 @@ def test_interrupted(tmp_path):
     assert b"Traceback" not in seen
     assert seen.count(b"\x1b[?25l") == seen.count(b"\x1b[?25h") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_finished_is_kept(tmp_path):
+    """A calibration that is ended keeps its chunks, whole, and says only that it was ended."""
+    folder = tmp_path / "chunks"
+    series = ("--domain", "imagenet", "--series", "alexnet-training", "--point-values")
+    command = ["calibrate", *series, "--sets", "1000000", "--folder", folder]
+    with subprocess.Popen(
+        [EXECUTABLE, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        end = time.monotonic() + 3 * STARTS_WITHIN
+        while not list(folder.glob("*.chunk")) and time.monotonic() < end:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=3 * STARTS_WITHIN)
+    assert (process.returncode, out, err) == (130, "", "effbayes: interrupted\n")
+    job = json.loads((folder / "job.json").read_bytes())
+    chunks = Chunks(folder, job["digest"], job["lanes"], job["chunk"])
+    kept = sorted(folder.glob("*.chunk"))
+    assert kept
+    assert all(chunks.read(int(path.stem.partition("-")[2])) is not None for path in kept)
+    assert {path.name for path in folder.iterdir()} == {"job.json", *(each.name for each in kept)}
 
 
 def read_until(controller, mark):

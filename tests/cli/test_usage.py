@@ -125,12 +125,12 @@ def test_usage(arguments, message):
 def test_a_device_that_is_not_here(platform, monkeypatch):
     from effbayes import runtime
 
-    def none(_platform):
+    def none(**_):
         raise RuntimeError(f"Unknown backend {platform}\nand more")
 
     # On a machine that has one, its absence is played.
     if any(one.startswith(("gpu", "cuda", "tpu")) for one in runtime.device_names()):
-        monkeypatch.setattr("jax.devices", none)
+        monkeypatch.setattr("jax.local_devices", none)
     result = run(*GO, "--platform", platform, "--json")
     assert (result.code, result.out) == (6, "")
     assert f"no {platform} device here" in result.err
