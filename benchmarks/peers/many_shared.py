@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from arviz_stats.base import array_stats
@@ -43,7 +43,7 @@ class Clock:
     cpu: float = 0.0
     laps: list[float] = field(default_factory=list)
 
-    def __enter__(self) -> Clock:
+    def __enter__(self) -> Self:
         self._start = time.perf_counter(), cpu_seconds()
         return self
 
