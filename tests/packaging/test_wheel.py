@@ -28,13 +28,13 @@ def environment(home: Path | None = None) -> dict[str, str]:
     return kept if home is None else {**kept, "HOME": str(home), "XDG_CACHE_HOME": str(home)}
 
 
-def uv(*arguments: str | Path, cwd: Path = ROOT) -> None:
+def uv(*arguments: str | Path, cwd: Path = ROOT, **variables: str) -> None:
     # `uv run` names itself in UV; started otherwise, the test finds uv as the README does.
     program = [os.environ["UV"]] if "UV" in os.environ else ["sh", str(ROOT / "scripts" / "uv")]
     done = subprocess.run(
         [*program, *map(str, arguments)],
         cwd=cwd,
-        env=environment(),
+        env=environment() | variables,
         capture_output=True,
         text=True,
         check=False,
@@ -116,9 +116,54 @@ def test_the_source_distribution_holds_no_traces_of_work(dist):
     assert not parts & {"__pycache__", "build", "dist", "htmlcov"}
 
 
+PEOPLE = ((0o022, 1_000_000_000, "UTC"), (0o077, 1_700_000_000, "JST-9"))
+"""Two builders: the permissions and times that their files have, and their time zone."""
+
+
+def lay_down(files: dict[str, bytes], folder: Path, mask: int, seconds: int) -> None:
+    for name, content in files.items():
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+        place.chmod((0o777 if os.access(ROOT / name, os.X_OK) else 0o666) & ~mask)
+        os.utime(place, (seconds, seconds))
+
+
+@pytest.fixture(scope="module")
+def releases(tmp_path_factory) -> list[dict[str, str]]:
+    """Digests by name of what each builds from the same files, in a folder of their own."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\0")
+    files = {name: (ROOT / name).read_bytes() for name in listed if (ROOT / name).is_file()}
+    built = []
+    for mask, seconds, zone in PEOPLE:
+        at = tmp_path_factory.mktemp("builder")
+        before = os.umask(mask)
+        try:
+            files = dict(reversed(files.items()))  # folders list their files in another order
+            lay_down(files, at / f"checkout-{mask}", mask, seconds)
+            variables = {"SOURCE_DATE_EPOCH": "1750000000", "TZ": zone}
+            uv("build", "--out-dir", at / "dist", at / f"checkout-{mask}", **variables)
+        finally:
+            os.umask(before)
+        built.append({path.name: digest(path) for path in (at / "dist").glob("effbayes-*")})
+    return built
+
+
 def test_a_second_build_is_the_same_to_the_byte(wheel, tmp_path):
     uv("build", "--wheel", "--out-dir", tmp_path, ROOT)
     assert digest(tmp_path / wheel.name) == digest(wheel)
+
+
+def test_two_people_build_the_same_release_to_the_byte(releases):
+    ours, theirs = releases
+    assert {Path(name).suffix for name in ours} == {".gz", ".whl"}
+    assert ours == theirs
 
 
 def test_the_version_is_the_wheels(outside, wheel):
