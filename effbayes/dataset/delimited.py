@@ -10,14 +10,15 @@ import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, Self
 
 from effbayes.dataset.columns import fold
-from effbayes.dataset.grid import MAX_ROWS, Grid, too_many_rows
+from effbayes.dataset.grid import MAX_CELLS, MAX_COLUMNS, MAX_ROWS, Grid, too_many_rows
 from effbayes.errors import DataError, Fault
 
-MAX_BYTES = 200 * 2**20
+MAX_BYTES = 50 * 2**20
 MAX_CELL = 2**20
+MAX_RECORD = 4 * MAX_CELL
 DELIMITERS = (",", ";", "\t", "|")
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -29,6 +30,24 @@ BYTE_ORDER_MARKS = (
 )
 _SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _limit_lock = threading.Lock()
+
+
+class _Lines:
+    """Lines of a text, up to a limit of characters from one record to the next."""
+
+    def __init__(self, text: str) -> None:
+        self.lines = io.StringIO(text, newline="")
+        self.since = 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self.lines)
+        self.since += len(line)
+        if self.since > MAX_RECORD:
+            raise csv.Error("record too long")
+        return line
 
 
 class _Record(NamedTuple):
@@ -125,6 +144,8 @@ def _grid(
     if not records:
         raise DataError(f"{name}: is empty")
     header = _without_trailing_blanks(records[0].cells)
+    if len(header) > MAX_COLUMNS:
+        raise DataError(f"{name}: has more than {MAX_COLUMNS:,} columns")
     kept: list[_Record] = []
     faults: list[Fault] = []
     for record in records[1:]:
@@ -166,15 +187,20 @@ def _ragged(row: int, n_cells: int, n_names: int) -> Fault:
 def _records(text: str, delimiter: str, name: str) -> list[_Record]:
     """Records that are not blank, numbered as a spreadsheet numbers its rows."""
     records: list[_Record] = []
-    row = 0
+    row = total = 0
     with _long_cells():
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        lines = _Lines(text)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
         try:
             for row, cells in enumerate(reader, start=1):
+                lines.since = 0
                 if any(cell.strip() for cell in cells):
                     records.append(_Record(row, cells))
+                total += len(cells)
                 if len(records) > MAX_ROWS + 1:
                     raise too_many_rows(name)
+                if total > MAX_CELLS:
+                    raise DataError(f"{name}: has more than {MAX_CELLS:,} cells")
         except csv.Error as error:
             fault = _broken(row + 1, str(error))
             raise DataError(f"{name}: cannot be read", [fault]) from None
@@ -185,6 +211,12 @@ def _broken(row: int, error: str) -> Fault:
     if "field larger" in error:
         return Fault(
             f"has a cell longer than {MAX_CELL:,} characters",
+            "look for a quote that is not closed",
+            row=row,
+        )
+    if "record too long" in error:
+        return Fault(
+            f"is longer than {MAX_RECORD:,} characters",
             "look for a quote that is not closed",
             row=row,
         )

@@ -8,7 +8,10 @@ from typing import Protocol, runtime_checkable
 
 from effbayes.errors import DataError, Fault
 
-MAX_ROWS = 1_000_000
+MAX_ROWS = 100_000
+MAX_COLUMNS = 1_000
+MAX_CELLS = 2_000_000
+"""A table with a fault in every cell is refused within seconds and a gibibyte of memory."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -112,7 +112,7 @@ def test_a_file_past_the_limit(binary):
     path = binary(GOOD)
     with path.open("r+b") as file:
         file.truncate(MAX_BYTES + 1)  # a hole: it takes no room on the disk
-    with pytest.raises(DataError, match=r"table\.csv: is larger than 200 MiB"):
+    with pytest.raises(DataError, match=r"table\.csv: is larger than 50 MiB"):
         read_series(path)
 
 

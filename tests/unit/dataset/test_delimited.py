@@ -2,6 +2,8 @@
 
 import csv
 import io
+import subprocess
+import sys
 
 import pytest
 
@@ -102,3 +104,50 @@ def test_an_open_file_in_another_encoding(tmp_path):
 def test_what_is_no_table(source):
     with pytest.raises(UsageError, match="cannot read a table from"):
         read_series(source)
+
+
+HEADER = b"date,value\n"
+FIELDS = (
+    "date,value,value_low,value_high,value_sd,value_ci_low,value_ci_high,value_ci_prob,"
+    "date_sd_days,frontier,published_date,published_value,series\n"
+)
+TOO_LARGE = {
+    "rows": (HEADER + b"1,2\n" * 100_001, "more than 100,000 rows"),
+    "ragged rows": (HEADER + b"1\n" * 5_000_000, "more than 100,000 rows"),
+    "columns": (b"date,value" + b",x" * 1000 + b"\n2012,1\n", "more than 1,000 columns"),
+    "cells": (HEADER + (b"ab," * 900 + b"\n") * 18_000, "more than 2,000,000 cells"),
+    "one long row": (HEADER + b"ab," * (2**24), "is longer than 4,194,304 characters"),
+    "one row of many lines": (HEADER + b'"a\nb",' * 2**23, "is longer than 4,194,304 characters"),
+    "one long cell": (HEADER + b'2012,"' + b"a" * 2_000_000 + b'"\n', "longer than 1,048,576"),
+    "bytes": (b"\xf0\x9f\x98\x80" * (13 * 2**20), "larger than 50 MiB"),
+    "a fault in every cell": (
+        FIELDS.encode() + b"x,y,-1,-2,-1,-1,-3,9,-1,q,u,v,\n" * 100_000,
+        "1300000 faults|1400000 faults",
+    ),
+}
+MEASURED = """
+import io, resource, sys, time
+from effbayes.dataset import read_table
+from effbayes.errors import DataError
+content = sys.stdin.buffer.read()
+start = time.process_time()
+try:
+    read_table(io.BytesIO(content))
+except DataError as error:
+    print(str(error)[:400].replace("\\n", " "))
+print(time.process_time() - start)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+@pytest.mark.parametrize("kind", TOO_LARGE)
+def test_a_table_is_refused_before_it_fills_the_memory(kind):
+    content, why = TOO_LARGE[kind]
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED], input=content, capture_output=True, check=True
+    )
+    said, seconds, peak_mib = done.stdout.decode().splitlines()
+    assert any(each in said for each in why.split("|")), said
+    assert float(peak_mib) < 1024
+    # Seconds of the processor: ten is what a user is promised, on a machine of any speed twice.
+    assert float(seconds) < 20

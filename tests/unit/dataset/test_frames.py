@@ -139,7 +139,7 @@ def test_a_frame_without_rows():
 
 
 def test_a_frame_past_the_limit():
-    with pytest.raises(DataError, match="more than 1,000,000 rows"):
+    with pytest.raises(DataError, match="more than 100,000 rows"):
         read_series(pd.DataFrame({"value": np.zeros(MAX_ROWS + 1)}))
 
 
