@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 import effbayes
 
@@ -82,7 +83,26 @@ def test_the_readme_shows_the_test_command_once(root):
     assert shown == ["sh scripts/uv run --group test pytest"]
 
 
-@pytest.mark.parametrize("name", ["scripts/uv", ".ci/run"])
+@pytest.mark.parametrize("name", ["scripts/uv", "scripts/test_lowest_versions", ".ci/run"])
 def test_scripts_can_be_started(root, name):
     assert (root / name).stat().st_mode & 0o111
     assert text_of(root / name).startswith("#!")
+
+
+def test_hooks_have_the_versions_of_the_lock_file(root):
+    repos = yaml.safe_load(text_of(root / ".pre-commit-config.yaml"))["repos"]
+    assert [repo["repo"] for repo in repos] == ["local"]
+    entries = [hook["entry"] for repo in repos for hook in repo["hooks"]]
+    assert all(entry.startswith("sh scripts/uv run --group dev ") for entry in entries)
+    assert {hook["language"] for repo in repos for hook in repo["hooks"]} == {"system"}
+
+
+def test_the_commands_of_contributing_exist(root):
+    """Scripts that a page names are there, and so are the groups of dependencies."""
+    groups = tomllib.loads(text_of(root / "pyproject.toml"))["dependency-groups"]
+    for page in ("CONTRIBUTING.md", "docs/releasing.md"):
+        text = text_of(root / page)
+        assert set(re.findall(r"--(?:only-)?group (\w+)", text)) <= groups.keys()
+        named = re.findall(r"\b((?:scripts|benchmarks|tests)/[\w./-]*\w)", text)
+        assert named
+        assert [name for name in named if not (root / name).exists()] == []
