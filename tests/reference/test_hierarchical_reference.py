@@ -51,13 +51,17 @@ DRAWS = 4000
 GRID_SHARE = 1.0 / 3.0
 
 Quantiles = dict[tuple[str, float], float]
+Tell = Callable[[list[float]], None]
 Sampler = Callable[[int, int], dict[str, np.ndarray]]
 """Draws by name, dims (chain, draw), from a seed and a number of draws."""
 
 
-def misses(sampler: Sampler, exact: Quantiles, *, errors: Quantiles | None = None) -> list[str]:
+def misses(
+    sampler: Sampler, exact: Quantiles, tell: Tell, *, errors: Quantiles | None = None
+) -> list[str]:
     """Quantiles that are off, twice; empty when all agree."""
     first = distances(sampler(1, DRAWS), exact, errors)
+    tell(list(first.values()))
     suspect = {each for each, z in first.items() if abs(z) > STANDARD_ERRORS}
     if not suspect:
         return []
@@ -240,22 +244,26 @@ def integral(tau: float | None) -> tuple[Quantiles, Quantiles]:
     return exact, {each: abs(exact[each] - coarse[each]) for each in exact}
 
 
-def test_nuts_quantiles_match_the_integral():
+def test_nuts_quantiles_match_the_integral(tell):
     exact, errors = integral(None)
-    assert misses(sampler_of(Hierarchical()), exact, errors=errors) == []
+    assert misses(sampler_of(Hierarchical()), exact, tell, errors=errors) == []
 
 
-def test_without_spread_between_domains_all_have_one_rate():
+def test_without_spread_between_domains_all_have_one_rate(tell):
     """tau = 0 in the integral: the doubling times, mu and that of a new domain are one."""
     exact, errors = integral(0.0)
     assert exact["mu", 0.5] == pytest.approx(exact["log T 1", 0.5], abs=1e-9)
     assert exact["mu", 0.5] == pytest.approx(exact["new", 0.5], abs=1e-9)
-    assert misses(sampler_of(GivenTau(log_tau=float(np.log(1e-6)))), exact, errors=errors) == []
+    assert (
+        misses(sampler_of(GivenTau(log_tau=float(np.log(1e-6)))), exact, tell, errors=errors) == []
+    )
 
 
-def test_with_a_large_spread_series_know_each_other_by_their_noise_alone():
+def test_with_a_large_spread_series_know_each_other_by_their_noise_alone(tell):
     exact, errors = integral(3.0)
-    assert misses(sampler_of(GivenTau(log_tau=float(np.log(3.0)))), exact, errors=errors) == []
+    assert (
+        misses(sampler_of(GivenTau(log_tau=float(np.log(3.0)))), exact, tell, errors=errors) == []
+    )
     # AlexNet's six rows outweigh a population this wide: within 0.02 of a flat one.
     assert exact["log T 0", 0.5] == pytest.approx(integral(4.0)[0]["log T 0", 0.5], abs=0.02)
 
@@ -346,5 +354,5 @@ def exact_schools() -> Quantiles:
     return exact
 
 
-def test_eight_schools():
-    assert misses(schools, exact_schools()) == []
+def test_eight_schools(tell):
+    assert misses(schools, exact_schools(), tell) == []

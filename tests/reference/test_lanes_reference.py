@@ -217,10 +217,11 @@ def test_the_reference_does_not_change_with_its_grids(thousand):
     np.testing.assert_allclose(known.sd, coarse.sd, rtol=1e-3)
 
 
-def test_none_of_a_thousand_posteriors_is_wrong(thousand):
+def test_none_of_a_thousand_posteriors_is_wrong(thousand, tell):
     some, found = thousand
     assert found["ok"].all()
     z = distances(some, found)
+    tell(z)
     assert np.abs(z).max() < z_limit(z.size)
     # Together they are more demanding: no drift of a quantile or a mean over all lanes.
     assert np.abs(z.mean(axis=0) * np.sqrt(len(z))).max() < z_limit(z.shape[1]) + 1.0
@@ -229,13 +230,14 @@ def test_none_of_a_thousand_posteriors_is_wrong(thousand):
 
 
 @pytest.mark.slow
-def test_none_of_a_hundred_thousand_posteriors_is_wrong():
+def test_none_of_a_hundred_thousand_posteriors_is_wrong(tell):
     """And all but a few are certified without NUTS."""
     some = tables(100_000, seed=2)
     found = engine.run(job(some), chunk=4096)
     assert found["ok"].all()
     assert np.mean(found["method"] < METHODS.index("NUTS")) >= 0.995
     z = distances(some, found)
+    tell(z)
     assert np.abs(z).max() < z_limit(z.size)
 
 
@@ -359,7 +361,7 @@ def no_weights_are_trusted(monkeypatch):
     monkeypatch.setattr(posteriors, "HARDER", ImportanceSettings())
 
 
-def test_nuts_is_the_last_resort(no_weights_are_trusted):
+def test_nuts_is_the_last_resort(no_weights_are_trusted, tell):
     some = tables(2, seed=7)
     found = job(some).part(0, 2).run()
     assert found["ok"].all()
@@ -367,6 +369,7 @@ def test_nuts_is_the_last_resort(no_weights_are_trusted):
     assert np.isnan(found["k_hat"]).all()
     assert np.all(found["ess"] > 400)
     z = distances(some, found)
+    tell(z)
     assert np.abs(z).max() < z_limit(z.size)
     assert np.all(np.diff(found["quantile"], axis=2) > 0.0)
 
@@ -415,7 +418,7 @@ SHIPPED = {
         *(pytest.param(name, marks=pytest.mark.slow) for name in SHIPPED if name != "records"),
     ],
 )
-def test_lanes_of_shipped_series_have_the_quantiles_of_nuts(model):
+def test_lanes_of_shipped_series_have_the_quantiles_of_nuts(model, tell):
     """Every quantity, on the scale of probability below; false-alarm budget 1e-6 a test."""
     series = [eb.load_series(*each) for each in SHIPPED[model]]
     many = eb.sample_many(series, model, seed=8, platform="cpu")
@@ -434,4 +437,5 @@ def test_lanes_of_shipped_series_have_the_quantiles_of_nuts(model):
             both = 1.0 / (1.0 / np.array(sizes) + 1.0 / many.ess[place])
             below = np.mean(draws.ravel() < many.quantile[place, i][:, None], axis=1)
             z.append(np.diag(z_of_quantiles(np.tile(below, (len(PROBS), 1)), both)))
+    tell(z)
     assert np.abs(z).max() < z_limit(np.size(z))

@@ -44,7 +44,7 @@ def draws_of(run, series):
         pytest.param(post(bounds=True), id="eight", marks=pytest.mark.slow),
     ],
 )
-def test_pooled_lanes_have_the_quantiles_of_nuts(series):
+def test_pooled_lanes_have_the_quantiles_of_nuts(series, tell):
     """Every quantity, on the scale of probability below."""
     many = eb.sample_many_pooled([series] * 4, seed=3, platform="cpu")
     assert many.ok.all(), many.reasons()
@@ -58,6 +58,7 @@ def test_pooled_lanes_have_the_quantiles_of_nuts(series):
             spread = np.sqrt(prob * (1.0 - prob) * (1.0 / size + 1.0 / many.ess))
             below = [np.mean(draws < value) for value in many.quantile[:, i, j]]
             z += list((np.array(below) - prob) / spread)
+    tell(z)
     limit = stats.norm.isf(0.5 * FALSE_ALARMS / len(z))
     assert np.abs(z).max() < limit
 
