@@ -16,7 +16,7 @@ ROWS = [
     for line in PAGE.splitlines()
     if line.startswith("|")
 ][2:]
-CODES = {"", "0", "0, 4", "1", "4", "6", "130", "137 of the shell", "141"}
+CODES = {"", "0", "0, 4", "1", "2", "3", "4", "6", "130", "137 of the shell", "141"}
 
 
 def names_in(path):
