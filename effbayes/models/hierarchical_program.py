@@ -62,7 +62,9 @@ class Program:
 
     def prior_draw(self, key: RandomKey, data: Data) -> dict[str, Array]:
         """One draw of every site but the data, the rates, and a domain not yet seen."""
-        seeded = numpyro.handlers.seed(self, key)
+        # NumPyro splits its key, and a part of a split key is that key folded with a number.
+        key_sites, key_new = jax.random.split(key)
+        seeded = numpyro.handlers.seed(self, key_sites)
         with ALONE:
             trace = numpyro.handlers.trace(seeded).get_trace(data)
         sites = ("mu", "tau", "s", "doubling_time", "sigma", "alpha")
@@ -70,9 +72,7 @@ class Program:
         return values | {
             "rate": rate_per_year(values["doubling_time"]),
             "doubling_time_typical": jnp.exp(values["mu"]),
-            "doubling_time_new": jnp.exp(
-                values["mu"] + values["tau"] * jax.random.normal(jax.random.fold_in(key, 1))
-            ),
+            "doubling_time_new": jnp.exp(values["mu"] + values["tau"] * jax.random.normal(key_new)),
         }
 
 

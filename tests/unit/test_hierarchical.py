@@ -267,14 +267,21 @@ def test_prior_draws_follow_the_priors(three):
     time = (np.log(draws["doubling_time"]) - draws["mu"][:, None]) / draws["tau"][:, None]
     noise = (np.log(draws["sigma"]) - np.log(draws["s"])[:, None]) / 0.5
     level = (draws["alpha"] - np.asarray(data.y_mean)) / 10.0
+    new = (np.log(draws["doubling_time_new"]) - draws["mu"]) / draws["tau"]
     compared = [
         ((draws["mu"] - np.log(18.0)) / 1.2, stats.norm),
         (draws["tau"], stats.halfnorm),
         (draws["s"], stats.halfnorm),
+        (new, stats.norm),
         *((column[:, d], stats.norm) for column in (time, noise, level) for d in range(3)),
     ]
     for sample, law in compared:
         assert stats.kstest(sample, law.cdf).pvalue > FALSE_ALARMS / len(compared)
+    # No two of them come from one random number.
+    together = np.corrcoef([sample for sample, _ in compared])[np.triu_indices(len(compared), 1)]
+    assert np.abs(together).max() * np.sqrt(number) < stats.norm.isf(
+        0.5 * FALSE_ALARMS / len(together)
+    )
     np.testing.assert_allclose(draws["rate"], 12.0 / draws["doubling_time"])
 
 
