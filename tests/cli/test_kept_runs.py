@@ -222,7 +222,7 @@ def test_numbers_are_printed_even_if_the_run_cannot_be_kept(tmp_path, monkeypatc
     def full(*_arguments, **_options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("effbayes.store.os.link", full)
+    monkeypatch.setattr("effbayes.outputs.os.link", full)
     result = run(*GO, "--out", tmp_path / "run.nc", "--json")
     assert result.code == 4
     assert "No space left on device" in result.err
