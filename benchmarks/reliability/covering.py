@@ -30,8 +30,6 @@ YEARS = 7.0
 VALUE_SD, DATE_SD_DAYS = 0.5, 60.0
 """Of every row, in the cells with measurement error."""
 PROB = 0.95
-LONG, FEWER = 100, 0.4
-"""Tables of so many rows cost ten times as much as short ones: a cell has a share of the sets."""
 DEVIATES = 3.0
 """Monte Carlo standard errors from 95 % from which on a cell is marked."""
 CONTROLS = 3 * len(ROWS)
@@ -81,8 +79,7 @@ def coverage(
 ) -> Iterator[dict[str, Any]]:
     """Figures of one cell after the other."""
     for cell in cells(rows):
-        number = round(FEWER * sets) if cell.rows >= LONG else sets
-        yield figures(cell, number, seed, None if folder is None else folder / cell.name)
+        yield figures(cell, sets, seed, None if folder is None else folder / cell.name)
 
 
 def figures(cell: Cell, sets: int, seed: int, folder: Path | None) -> dict[str, Any]:
