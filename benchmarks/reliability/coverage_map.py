@@ -47,7 +47,7 @@ def _panel(panel: Any, cells: list[dict[str, Any]]) -> Any:
     norm = TwoSlopeNorm(covering.PROB * 100.0, LEAST, 100.0)
     image = panel.imshow(share, norm=norm, cmap="RdBu", origin="lower", aspect="auto")
     for (y, x), value in np.ndenumerate(share):
-        dark = value < LEAST + 6.0 or value > 99.0
+        dark = value < LEAST + 10.0 or value > 98.5
         panel.text(
             x, y, f"{value:.0f}", ha="center", va="center", color="white" if dark else "black"
         )
