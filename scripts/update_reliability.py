@@ -86,7 +86,7 @@ def calibration(runs: list[dict[str, Any]]) -> str:
                 run["not_certified"],
             )
         )
-    head = ("model", "rows", "data sets", "ranked", "ranks", "95 % of the rate holds")
+    head = ("model", "rows", "data sets", "ranked", "ranks", "95 % intervals of rates hold")
     return table((*head, "without NUTS", "not certified"), rows)
 
 
@@ -202,12 +202,12 @@ def judged(one: dict[str, float]) -> tuple[str, ...]:
 
 
 def made(parts: Parts) -> str:
-    """When, with what, and for how long."""
+    """When, and with what."""
     rows = []
     for name, part in parts.items():
         versions = ", ".join(f"{each} {part['versions'][each]}" for each in ("effbayes", "jax"))
-        rows.append((name, part["made"][:10], part["seed"], f"{part['seconds']:,}", versions))
-    return table(("part", "made", "seed", "seconds", "versions"), rows)
+        rows.append((name, part["made"][:10], part["seed"], part["machine"]["cores"], versions))
+    return table(("part", "made", "seed", "cores", "versions"), rows)
 
 
 def percent(share: float, se: float) -> str:

@@ -192,3 +192,8 @@ def test_a_small_run_is_written_down(study, tmp_path, monkeypatch):
     assert row["verdict_ok"] == 30
     assert parts["coverage"]["seed"] == 0
     assert parts["coverage"]["versions"]["effbayes"]
+
+
+def test_the_page_is_that_of_its_figures(writer):
+    parts = json.loads(writer.FIGURES.read_text(encoding="utf-8"))["parts"]
+    assert writer.PAGE.read_text(encoding="utf-8") == writer.page(parts)
