@@ -43,6 +43,18 @@ settings.register_profile("fixed", deadline=None, derandomize=True, database=Non
 settings.register_profile("explore", deadline=None, max_examples=2000, print_blob=True)
 settings.load_profile("fixed")
 
+MOST_WORKERS = 4
+"""Each process keeps the programs it compiled: four fill 10 GiB."""
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One process for what is named on the command line, or on a device; several for all tests."""
+    named = config.args_source is pytest.Config.ArgsSource.ARGS
+    if named or os.environ["JAX_PLATFORMS"] != "cpu":
+        return 0
+    return min(os.cpu_count() or 1, MOST_WORKERS)
+
+
 BACKEND_COMPILE = "/jax/core/compile/backend_compile_duration"
 
 

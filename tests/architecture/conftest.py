@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
+import checkout
 import pytest
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
 def root() -> Path:
     """Folder of the checkout."""
-    return ROOT
+    return checkout.ROOT
 
 
 @pytest.fixture(scope="session")

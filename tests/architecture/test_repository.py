@@ -1,10 +1,10 @@
 """What every file of the repository has in common."""
 
 import re
-import subprocess
 import tomllib
 from pathlib import Path
 
+import checkout
 import pytest
 import yaml
 
@@ -18,16 +18,8 @@ LOCAL_PATH = re.compile(r"(?<![\w.~/:}])/(?:home|Users|root|mnt)/[\w.]|\b[A-Z]:\
 
 
 @pytest.fixture(scope="module")
-def files(root: Path) -> list[Path]:
-    """Files that git knows or would take up."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split("\0")
-    return [root / name for name in listed if name and (root / name).is_file()]
+def files() -> list[Path]:
+    return checkout.files()
 
 
 def text_of(path: Path) -> str:

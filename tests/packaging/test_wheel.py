@@ -12,11 +12,12 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import checkout
 import pytest
+from checkout import ROOT
 
 pytestmark = pytest.mark.wheel
 
-ROOT = Path(__file__).parents[2]
 NOT_INHERITED = ("COV_", "COVERAGE", "JAX_", "PYTEST", "PYTHON", "VIRTUAL_ENV", "XLA_")
 
 
@@ -132,14 +133,7 @@ def lay_down(files: dict[str, bytes], folder: Path, mask: int, seconds: int) -> 
 @pytest.fixture(scope="module")
 def releases(tmp_path_factory) -> list[dict[str, str]]:
     """Digests by name of what each builds from the same files, in a folder of their own."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split("\0")
-    files = {name: (ROOT / name).read_bytes() for name in listed if (ROOT / name).is_file()}
+    files = {str(path.relative_to(ROOT)): path.read_bytes() for path in checkout.files()}
     built = []
     for mask, seconds, zone in PEOPLE:
         at = tmp_path_factory.mktemp("builder")

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from promises import read_or_refused
 
 from effbayes.dataset import read_series, read_table, validate_table
 from effbayes.dataset.records import record_flags, surely_beaten, surely_record
-from effbayes.errors import EffbayesError
 
 BOMS = {
     "utf-8": b"",
@@ -136,24 +136,7 @@ def test_decimal_commas_under_semicolons(numbers):
 
 
 def reads_or_refuses(content, **options):
-    found, refusal = {}, None
-    try:
-        found = read_bytes(content, read_table, **options)
-    except EffbayesError as error:
-        refusal = error
-    if refusal is not None:
-        assert refusal.exit_code in {2, 3}
-        assert str(refusal)
-    else:
-        assert found
-        for series in found.values():
-            assert series.n_obs >= 2
-            point = np.isfinite(series.value) & (series.value > 0)
-            bound = np.isfinite(series.value_low) | np.isfinite(series.value_high)
-            assert (point | bound).all()
-            assert not np.isnat(series.date).any()
-            assert np.isfinite(series.value_sd).all()
-            assert np.isfinite(series.date_sd_days).all()
+    read_or_refused(lambda: read_bytes(content, read_table, **options))
 
 
 @given(st.binary(max_size=300))

@@ -144,8 +144,8 @@ def test_noise_of_another_shape(noise):
         ("direction", "sideways", "direction"),
         ("published", 1, "published"),
         ("remarks", (1,), "remarks"),
-        ("date", np.array(["1700-01-01", "2014-01-01"], dtype="M8[D]"), "outside 1800 to 2200"),
-        ("date", np.array(["NaT", "2014-01-01"], dtype="M8[D]"), "outside 1800 to 2200"),
+        ("date", np.array(["-0001-01-01", "2014-01-01"], dtype="M8[D]"), "years 1 to 9999"),
+        ("date", np.array(["NaT", "2014-01-01"], dtype="M8[D]"), "years 1 to 9999"),
         ("value_sd", np.array([-1.0, 0.0]), "standard deviation"),
         ("date_sd_days", np.array([np.inf, 0.0]), "standard deviation"),
         ("value", np.array([0.0, 1.0]), "not > 0"),
@@ -158,6 +158,11 @@ def test_tables_that_the_reader_does_not_make(field, value, why):
     series = make_series(["2012", "2014"], [4.0, 1.0])
     with pytest.raises(ValueError, match=why):
         check_series(replace(series, **{field: value}))
+
+
+def test_a_series_made_by_hand_may_have_dates_that_the_reader_would_ask_about():
+    series = make_series(["2012", "2014"], [4.0, 1.0])
+    check_series(replace(series, date=np.array(["1492-10-12", "2300-01-01"], dtype="M8[D]")))
 
 
 def test_a_table_without_a_trend():
