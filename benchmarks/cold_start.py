@@ -46,7 +46,7 @@ import effbayes as eb
 from effbayes import kept, runtime
 if sys.argv[1] == "cold":
     import numpyro.infer.hmc, numpyro.distributions
-from effbayes import analysis
+from effbayes import fitting
 from effbayes.inference import chunk, nuts, programs
 from effbayes.models import contract, loglinear
 lap("import the rest")

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from effbayes.analysis import Analysis, load, sample
+    from effbayes.analysis import Analysis, load
     from effbayes.comparison import Comparison, compare
     from effbayes.dataset import Series, read_series, read_table, validate_table
     from effbayes.diagnostics import Diagnostics
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         RunFileError,
         UsageError,
     )
+    from effbayes.fitting import sample
     from effbayes.forecasting import DateForecast, LevelForecast
     from effbayes.inference.nuts import SamplerSettings
     from effbayes.models.loglinear import Priors
@@ -79,7 +80,7 @@ _HOME = {
     "read_table": "dataset",
     "reference_rates": "domains",
     "reproduce": "reproduction",
-    "sample": "analysis",
+    "sample": "fitting",
     "sample_many": "replicates.many",
     "sample_many_pooled": "replicates.many_pooled",
     "sample_pooled": "pooled",

@@ -1,17 +1,16 @@
-"""The main path on one page: fit, diagnose, summarize."""
+"""A fitted trend: its draws, the verdict on them, and every quantity that people ask of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
-from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from effbayes import forecasting, power_scaling, provenance
+from effbayes import forecasting, power_scaling
 from effbayes import posterior as post
 from effbayes.curves import Curve, curve_of
 from effbayes.dataset.series import Series
@@ -22,23 +21,16 @@ from effbayes.forecasting import DateForecast, LevelForecast
 from effbayes.posterior import FACTOR_KINDS, Interval
 from effbayes.summary import summarize
 from effbayes.trend import rate_per_year
-from effbayes.types import Estimate, IntervalKind, PriorName
+from effbayes.types import Estimate, IntervalKind
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-    from effbayes.inference.nuts import Progress, SamplerSettings
-    from effbayes.models.contract import Data, Model
-    from effbayes.models.priors import TrendPriors
     from effbayes.store import Kept
-    from effbayes.types import Rows
 
-PRIOR_DRAWS = 1000
 SENSITIVE = 0.05
 """Sensitivity to power-scaling above which a prior or the data move a quantity."""
-POINTWISE_LIMIT = 2**26
-"""Draws times rows past which pointwise groups (8 bytes each) are left out of the tree."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -352,107 +344,6 @@ class Analysis:
         return post.observed_factor(self.series, first, last, interval, rng)
 
 
-def sample(  # noqa: PLR0913 - the options of a fit, each by its own name
-    series: Series,
-    model: str = "loglinear",
-    *,
-    prior: PriorName | TrendPriors = "default",
-    robust: bool = False,
-    where: Rows | None = None,
-    seed: int = 0,
-    platform: str | None = None,
-    progress: Progress | None = None,
-    **sampler: Any,
-) -> Analysis:
-    """Fit a model to a series with NUTS, and diagnose the run.
-
-    Parameters
-    ----------
-    series
-        From `load_domain` or `read_series`.
-    model
-        ``"loglinear"``, ``"frontier"``, ``"records"``, ``"changepoint"`` or ``"drift"``.
-    prior
-        ``"default"``, ``"signed"`` or ``"reference"``, or a value of the model's own `Priors`.
-    robust
-        Student's t noise in place of normal (loglinear).
-    where
-        ``"all"`` rows or ``"frontier"`` (records); None is what the model needs (frontier: all,
-        records: the records), or the series' own choice.
-    seed
-        The same seed gives the same draws, bit for bit, on the same machine.
-    platform
-        ``"cpu"``, ``"gpu"`` or ``"tpu"``; None is JAX's own choice.
-    progress
-        Called with steps done and steps in all, after every chunk of steps.
-    **sampler
-        Fields of `effbayes.SamplerSettings`: warmup, draws, chains, target_accept,
-        max_tree_depth.
-
-    Returns
-    -------
-    Analysis
-        Look at `Analysis.verdict` first.
-
-    Raises
-    ------
-    UsageError, DataError, DeviceError
-        Before anything is sampled.
-    """
-    # Imported here: the package's name, its help and its tables must not wait for JAX.
-    from effbayes import runtime  # noqa: PLC0415
-    from effbayes.inference import nuts  # noqa: PLC0415
-    from effbayes.models import catalogue, contract  # noqa: PLC0415
-
-    series = catalogue.with_rows(model, series, where)
-    settings = sampler_settings(sampler)
-    fitted = catalogue.make_model(model, series, prior, robust=robust)
-    data = contract.data_from_series(series)
-    digest = provenance.data_digest(series)
-
-    with runtime.on_device(platform) as device:
-        root = runtime.key_bits(runtime.stream(seed, digest))
-        plan = runtime.plan(device)
-        draws = nuts.run_nuts(fitted, data, root, settings, plan=plan, progress=progress)
-        name = f"{device.platform}:{device.device_kind}"
-
-    return Analysis(
-        series=series,
-        draws=draws.values,
-        noise=draws.noise,
-        stats=draws.stats,
-        settings=described(fitted, settings, seed),
-        made_by={**provenance.versions(), "device": name, "x64": True, "data_sha256": digest},
-        build_tree=lambda analysis: labelled(analysis, fitted, data, platform),
-    )
-
-
-def sampler_settings(given: Mapping[str, Any]) -> SamplerSettings:
-    """Settings of a sampler from options by name.
-
-    Raises
-    ------
-    UsageError
-        There is no such setting, or it cannot have that value.
-    """
-    from effbayes.inference.nuts import SamplerSettings  # noqa: PLC0415 - as in `sample`
-
-    unknown = set(given) - set(SamplerSettings.__dataclass_fields__)
-    if unknown:
-        raise UsageError(f"no sampler setting {', '.join(sorted(unknown))}")
-    return SamplerSettings(**given)
-
-
-def described(model: Model, settings: SamplerSettings, seed: int) -> dict[str, Any]:
-    """Everything that decides the draws beside the data, JSON-ready."""
-    return {
-        **model.describe(),
-        "prior": model.prior_name,
-        "parameters": list(model.parameters),
-        "sampler": {"method": "nuts", **asdict(settings), "seed": index(seed)},
-    }
-
-
 def load(path: str | Path) -> Analysis:
     """Read a run that `Analysis.save` wrote.
 
@@ -482,31 +373,3 @@ def kept_parts(run: Kept) -> dict[str, Any]:
 
     parts = tree.parts(run.about, run.arrays)
     return {**parts, "build_tree": lambda _: run.tree(), "read_group": run.arrays}
-
-
-def labelled(analysis: Analysis, model: Model, data: Data, platform: str | None) -> xr.DataTree:
-    """A run as a tree, with what follows from its draws unless that would fill the memory."""
-    from effbayes import runtime, tree  # noqa: PLC0415
-    from effbayes.inference import predictive  # noqa: PLC0415
-
-    with runtime.on_device(platform) as device:
-        plan = runtime.plan(device)
-        seed = analysis.settings["sampler"]["seed"]
-        keys = runtime.split_key(runtime.stream(seed, analysis.made_by["data_sha256"]))
-        elements = analysis.draws["rate"].size * len(data.y)
-        pointwise = None
-        if elements <= POINTWISE_LIMIT:
-            pointwise = predictive.pointwise(
-                model, keys["predictive"], analysis.draws, data, plan=plan
-            )
-        number = min(PRIOR_DRAWS, max(POINTWISE_LIMIT // len(data.y), 1))
-        prior = predictive.prior_draws(model, keys["prior"], data, number, plan=plan)
-    return tree.build(
-        series=analysis.series,
-        draws=analysis.draws,
-        noise=analysis.noise,
-        stats=analysis.stats,
-        about={"settings": analysis.settings, "made_by": analysis.made_by},
-        pointwise=pointwise,
-        prior=prior,
-    )

@@ -13,10 +13,11 @@ import numpy as np
 
 from effbayes import posterior as post
 from effbayes import provenance
-from effbayes.analysis import Analysis, described, kept_parts, labelled, sampler_settings
+from effbayes.analysis import Analysis, kept_parts
 from effbayes.dataset.series import Series
 from effbayes.diagnostics import Chains, Diagnostics, diagnose
 from effbayes.errors import RunFileError, UsageError
+from effbayes.fitting import described, labelled, sampler_settings
 from effbayes.posterior import LARGE_PRIOR_SHARE, Interval
 from effbayes.types import Estimate, IntervalKind
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from effbayes import posterior as post
 from effbayes import provenance
-from effbayes.analysis import Analysis, sample
+from effbayes.analysis import Analysis
 from effbayes.claims import CRITERIA, Judge, Posterior, Reference, Row, compared
 from effbayes.domains import load_series, printed_figures, published_claims, reference_rates
 from effbayes.findings import Finding, findings
+from effbayes.fitting import sample
 from effbayes.posterior import Interval
 
 if TYPE_CHECKING:

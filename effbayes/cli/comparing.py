@@ -111,8 +111,8 @@ def _one(source: Source) -> Series:
 
 
 def _fit(series: Series, models: str, reporter: Reporter, **settings: Any) -> list[Analysis]:
-    from effbayes.analysis import sample
     from effbayes.errors import DataError
+    from effbayes.fitting import sample
     from effbayes.models.catalogue import MODELS, require_known
 
     everything = models == ALL_MODELS

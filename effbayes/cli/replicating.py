@@ -185,7 +185,7 @@ def sensitivity(
     kind = _picture(plot, force=force)
     keep_compiled(cached=not no_cache)
     from effbayes import figures, outputs
-    from effbayes.analysis import sample
+    from effbayes.fitting import sample
     from effbayes.replicates import sensitivity as refits
 
     with Reporter(quiet=quiet) as reporter:

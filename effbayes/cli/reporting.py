@@ -127,7 +127,7 @@ def _require_free(out: Path, beside: Path, kind: str, *, force: bool) -> None:
 
 
 def _sampled(source: Source, reporter: Reporter, **settings: Any) -> list[Analysis]:
-    from effbayes.analysis import sample
+    from effbayes.fitting import sample
 
     return [sample(one, progress=reporter.start(one.id), **settings) for one in source.read()]
 

@@ -138,7 +138,7 @@ def keep_compiled(*, cached: bool) -> None:
 
 
 def _fit_each(chosen: list[Series], reporter: Reporter, **settings: Any) -> list[Any]:
-    from effbayes.analysis import sample as fit
+    from effbayes.fitting import sample as fit
 
     return [fit(one, progress=reporter.start(one.id), **settings) for one in chosen]
 

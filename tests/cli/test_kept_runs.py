@@ -195,7 +195,7 @@ def test_out_never_replaces_a_file_without_force(tmp_path, monkeypatch):
     path = tmp_path / "run.nc"
     path.write_text("precious")
     with monkeypatch.context() as patch:
-        patch.setattr("effbayes.analysis.sample", None)  # calling it would be a TypeError
+        patch.setattr("effbayes.fitting.sample", None)  # calling it would be a TypeError
         result = run(*GO, "--out", path, "--json")
     assert (result.code, result.out) == (4, "")
     assert "exists" in result.err
@@ -211,7 +211,7 @@ def test_out_never_replaces_a_file_without_force(tmp_path, monkeypatch):
     ("name", "message"), [("nowhere/run.nc", "nowhere does not exist"), ("", "is a folder")]
 )
 def test_out_fails_before_sampling_where_nothing_can_be_kept(tmp_path, monkeypatch, name, message):
-    monkeypatch.setattr("effbayes.analysis.sample", None)
+    monkeypatch.setattr("effbayes.fitting.sample", None)
     result = run(*GO, "--out", tmp_path / name, "--force", "--json")
     assert (result.code, result.out) == (4, "")
     assert message in result.err

@@ -325,7 +325,7 @@ def test_interrupted_and_abandoned(monkeypatch):
     def leave(_text):
         raise output.ReaderGoneError
 
-    monkeypatch.setattr("effbayes.analysis.sample", interrupt)
+    monkeypatch.setattr("effbayes.fitting.sample", interrupt)
     assert run(*GO) == Result(130, "", "effbayes: interrupted\n")
     monkeypatch.setattr(output, "write", leave)
     assert run("domains") == Result(141, "", "")

@@ -143,7 +143,7 @@ def test_a_reference_run_has_no_prior_groups(alexnet):
 
 
 def test_pointwise_groups_are_left_out_where_they_would_fill_the_memory(alexnet, monkeypatch):
-    monkeypatch.setattr("effbayes.analysis.POINTWISE_LIMIT", 100)
+    monkeypatch.setattr("effbayes.fitting.POINTWISE_LIMIT", 100)
     fit = eb.sample(alexnet, warmup=100, draws=100)
     assert "log_likelihood" not in fit.posterior.children
     assert "posterior" in fit.posterior.children
