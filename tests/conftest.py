@@ -8,6 +8,7 @@ that itself, wherever it needs it.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -43,8 +44,12 @@ settings.register_profile("fixed", deadline=None, derandomize=True, database=Non
 settings.register_profile("explore", deadline=None, max_examples=2000, print_blob=True)
 settings.load_profile("fixed")
 
-MOST_WORKERS = 4
-"""Each process keeps the programs it compiled: four fill 10 GiB."""
+# What is started with & or by a scheduler may ignore Ctrl-C, and all that it starts would too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+MOST_WORKERS, GIB_PER_WORKER = 4, 7
+"""Each process keeps the programs it compiled: two that share the tests end at 6.5 GiB each."""
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -52,7 +57,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     named = config.args_source is pytest.Config.ArgsSource.ARGS
     if named or os.environ["JAX_PLATFORMS"] != "cpu":
         return 0
-    return min(os.cpu_count() or 1, MOST_WORKERS)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**30
+    return max(min(os.cpu_count() or 1, MOST_WORKERS, memory // GIB_PER_WORKER), 1)
 
 
 BACKEND_COMPILE = "/jax/core/compile/backend_compile_duration"
