@@ -19,6 +19,11 @@ Position: TypeAlias = Float[Array, "dim"]
 
 PerObs: TypeAlias = Float[Array, "obs"]
 PerObsMask: TypeAlias = Bool[Array, "obs"]
+PerObsOfAny: TypeAlias = Float[Array, "*series obs"]
+"""Of the rows of one series or of each of several."""
+
+MaskOfAny: TypeAlias = Bool[Array, "*series obs"]
+OfAny: TypeAlias = Float[Array, "*series"]
 Count: TypeAlias = Int[Array, ""]
 RandomKey: TypeAlias = Key[Array, ""]
 

@@ -17,11 +17,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from effbayes.arrays import Count, Position, RandomKey, Scalar
+from effbayes.arrays import Count, PerObs, Position, RandomKey, Scalar
+from effbayes.models import as_normal
 from effbayes.models.axes import combine, softplus_inverse
 from effbayes.models.broken_line import changes, products
 from effbayes.models.contract import Data
 from effbayes.models.mixture import along, shares
+from effbayes.models.population import LEAST_SIGNAL, curvature, log_time_at_mode
 from effbayes.models.priors import TrendPriors
 from effbayes.models.trend_space import FARTHEST
 from effbayes.trend import rate_per_year
@@ -31,11 +33,10 @@ DIM = 4
 
 _FLOOR = 1e-12
 _NEWTON_STEPS = 4
-_LEAST_SIGNAL = -30.0
 
 
 class Fits(NamedTuple):
-    """Normal equations with the change at each of some times, at the spread about one line.
+    """Normal equations with the change at each of some times, at some noise.
 
     Of rates less `Data.rate_guess`; all but the scalars have dims (fit,).
     """
@@ -58,7 +59,7 @@ class Fits(NamedTuple):
     """Spread about the best of them, in doublings."""
 
     def at(self, sharper: Scalar | float) -> Solved:
-        """Rates where the rows' precisions are that many times those of the spread about one line.
+        """Rates where the rows' precisions are that many times those of the equations.
 
         The ridge stays what it is: the fewer rows speak of a rate, the more sigma decides of it.
         """
@@ -116,20 +117,28 @@ class BrokenLineSpace:
         Of the two.
     fits
         Times of change that the coordinates are made of.
+    one_noise
+        Rows have no error or bounds of their own: the less noise, the sharper all of them alike.
+        Where some do, the exact rows decide more and more as sigma shrinks.
     """
 
     priors: TrendPriors
     rates_sd: float
     correlation: float
     fits: int
+    one_noise: bool
 
     def unwhiten(self, position: Position, data: Data) -> tuple[dict[str, Scalar], Scalar]:
         """Parameters at a position and the log Jacobian of (alpha, both rates, sigma)."""
-        fits = fit_each_change(data, self._typical, self.fits)
+        guess = weights(data.sigma_guess, data)
+        fits = fit_each_change(guess, data, self._typical, self.fits)
         x, width = self._sigma_axis(position[SIGMA], data, fits)
         # Not exp: a half-normal's right tail stays a parabola, no cliff to diverge at.
         sigma, log_jacobian = jax.nn.softplus(x), jax.nn.log_sigmoid(x) + jnp.log(width)
-        sharper = jnp.sum(weights(sigma, data)) / fits.weight
+        own = weights(sigma, data)
+        if not self.one_noise:
+            fits = fit_each_change(own, data, self._typical, self.fits)
+        sharper = jnp.sum(own) / fits.weight
         solved = fits.at(sharper)
 
         before, log_share, second, log_slope = self._first(position[BEFORE], solved, data)
@@ -188,7 +197,8 @@ class BrokenLineSpace:
     def start(self, key: RandomKey, data: Data, *, far: Count) -> Position:
         """About the centre, or all over the place and with the spread about no trend at all."""
         z = jax.random.normal(key, (DIM,)) * jnp.where(far, 2.0, 0.3)
-        fits = fit_each_change(data, self._typical, self.fits)
+        guess = weights(data.sigma_guess, data)
+        fits = fit_each_change(guess, data, self._typical, self.fits)
         centre, width = self._sigma_axis(jnp.zeros(()), data, fits)
         sigma = jnp.where(data.sigma_far > 1.0, jnp.sqrt(data.sigma_far), data.sigma_far)
         away = jnp.clip((softplus_inverse(sigma) - centre) / width, -FARTHEST, FARTHEST)
@@ -249,29 +259,25 @@ class BrokenLineSpace:
         return error * jax.nn.softplus(x), log_slope
 
     def _sigma_axis(self, z: Scalar, data: Data, fits: Fits) -> tuple[Scalar, Scalar]:
-        width = (1.0 + 2.0 * jnp.sum(data.mask)) ** -0.5
         guess = jnp.where(fits.residual > 1.0, jnp.sqrt(fits.residual), fits.residual)
+        # A row with an error or bounds of its own says less of sigma; few rows say next to nothing.
+        share = guess**2 * weights(guess, data)
+        freedoms = jnp.maximum(jnp.sum(share**2) - DIM, 0.0)
+        width = (1.0 + 2.0 * freedoms) ** -0.5
         return softplus_inverse(guess) + width * z, width
 
 
-def weights(sigma: Scalar, data: Data) -> Array:
-    """Inverse variance of each row, about; dims (obs,). One-sided rows count for nothing."""
-    two_sided = jnp.isfinite(data.low) & jnp.isfinite(data.high)
-    one_sided = jnp.isfinite(data.low) ^ jnp.isfinite(data.high)
-    width = jnp.where(two_sided, jnp.where(two_sided, data.high - data.low, 0.0), 0.0)
-    variance = sigma**2 + data.value_sd**2 + (data.rate_guess * data.date_sd) ** 2
-    return jnp.where(data.mask & ~one_sided, 1.0 / (variance + width**2 / 12.0), 0.0)
+def weights(sigma: Scalar, data: Data) -> PerObs:
+    """Inverse variance of each row, about."""
+    return jnp.where(as_normal.counts(data), 1.0 / as_normal.variance(sigma, data), 0.0)
 
 
-def fit_each_change(data: Data, typical: float, number: int) -> Fits:
-    """Least squares of the broken line for each of some times of change; depends on the data alone.
+def fit_each_change(w: PerObs, data: Data, typical: float, number: int) -> Fits:
+    """Weighted least squares of the broken line for each of some times of change.
 
     A ridge, as wide as the rate of one line and the prior's, holds what few rows say little of.
     """
-    w = weights(data.sigma_guess, data)
-    two_sided = jnp.isfinite(data.low) & jnp.isfinite(data.high)
-    y = jnp.where(two_sided, 0.5 * jnp.where(two_sided, data.low + data.high, 0.0), data.y)
-    y = jnp.where(data.mask, y - data.y_mean, 0.0)
+    y = jnp.where(data.mask, as_normal.middle(data) - data.y_mean, 0.0)
     weight = jnp.sum(w) + _FLOOR
     time, level = jnp.sum(w * data.t) / weight, jnp.sum(w * y) / weight
     t = data.t - time
@@ -307,31 +313,22 @@ def fit_each_change(data: Data, typical: float, number: int) -> Fits:
 def mode_of_log_rate(own: Estimate, expected: Estimate) -> Array:
     """Where a normal likelihood of a rate times a normal density of its logarithm has its mode.
 
-    As in `effbayes.models.population.rate_in_errors`, but that of Newton's steps the last alone is
-    differentiated: they are most of what these coordinates cost. At the solution that is the whole
-    derivative; where it were not, leapfrog steps would be less good, and as valid.
+    Of Newton's steps the last alone is differentiated: they are most of what these coordinates
+    cost. At the solution that is the whole derivative; where it were not, leapfrog steps would be
+    less good, and as valid.
     """
-    log_sd, w2 = 0.5 * jnp.log(own.variance), expected.variance
-    k = jnp.maximum(own.mean * jnp.exp(-log_sd), _LEAST_SIGNAL)
+    log_sd, variance = 0.5 * jnp.log(own.variance), expected.variance
+    k = jnp.maximum(own.mean * jnp.exp(-log_sd), LEAST_SIGNAL)
     prior = expected.mean - log_sd
-    v = jax.lax.stop_gradient(_newton(k, prior, w2))
-    rho = jnp.exp(v)
-    slope = jax.lax.stop_gradient(1.0 + w2 * rho * jnp.maximum(2.0 * rho - k, 0.5 * rho))
-    return log_sd + v - (w2 * rho * (rho - k) + v - prior) / slope
-
-
-def _newton(k: Array, prior: Any, w2: Any) -> Array:
-    """Log of the rate in standard errors, nearly; k is its value by least squares."""
     strength = jax.nn.softplus(k)
-    share = strength**2 * w2
-    product = (prior + share * jnp.log(strength)) / (1.0 + share)
-    root = 0.5 * (k + jnp.sqrt(k**2 + 4.0 * jax.nn.softplus(prior) / w2))
-    v = jnp.minimum(product, jnp.log1p(root))
-    for _ in range(_NEWTON_STEPS):
-        rho = jnp.exp(v)
-        force = w2 * rho * (rho - k) + (v - prior)
-        v -= force / (1.0 + w2 * rho * jnp.maximum(2.0 * rho - k, 0.5 * rho))
-    return v
+    share = strength**2 * variance
+    product = -(prior + share * jnp.log(strength)) / (1.0 + share)
+    # The inverse rate in inverse errors, whose log is that of the rate with its sign turned.
+    v = -log_time_at_mode(k, 0.0, -prior, variance, product, _NEWTON_STEPS)
+    v = jax.lax.stop_gradient(v)
+    rho = jnp.exp(v)
+    slope = jax.lax.stop_gradient(curvature(k, rho, variance))
+    return log_sd + v - (variance * rho * (rho - k) + v - prior) / slope
 
 
 def _log_normal(off: Array, variance: Array) -> Array:

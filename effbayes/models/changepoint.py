@@ -46,17 +46,18 @@ from effbayes.errors import DataError, UsageError
 from effbayes.models.broken_line import (
     INNER,
     Cells,
-    changes,
     draw_change,
     log_marginal,
     mean_rate,
+    middles_of_cells,
+    range_of_change,
 )
 from effbayes.models.broken_line_space import BrokenLineSpace
 from effbayes.models.contract import Data, OneSeries, Parameters, data_from_series
 from effbayes.models.priors import ChangepointPriors
 from effbayes.models.propriety import require_proper
 from effbayes.models.simulation import reported, with_values
-from effbayes.trend import doubling_time_months
+from effbayes.trend import MONTHS_PER_YEAR, doubling_time_months
 
 if TYPE_CHECKING:
     from effbayes.models.changepoint_program import Program
@@ -106,7 +107,9 @@ class Changepoint(OneSeries):
         variance, half = middle**2 + 0.25 * change**2, 0.5 * change**2
         # Bounds leave the knee less sharp, and cost enough by themselves.
         fits = 8 if self.cells.bounded else 24
-        return BrokenLineSpace(self.priors, variance**0.5, 1.0 - half / variance, fits)
+        return BrokenLineSpace(
+            self.priors, variance**0.5, 1.0 - half / variance, fits, self.cells.plain
+        )
 
     def program(self) -> Program:
         """The NumPyro program."""
@@ -120,7 +123,7 @@ class Changepoint(OneSeries):
         if self.priors.kind == "default":
             # From both rates to the doubling time of their middle and the log of their ratio.
             before, after = values["rate_before"], values["rate_after"]
-            log_jacobian += jnp.log(12.0) - 1.5 * jnp.log(before * after)
+            log_jacobian += jnp.log(MONTHS_PER_YEAR) - 1.5 * jnp.log(before * after)
         prior = self.program().log_prior(values, data)
         return prior + log_marginal(values, data, self.cells) + log_jacobian
 
@@ -259,7 +262,7 @@ def _cells_needed(series: Series, least: int) -> int:
     data = data_from_series(series)
     n = series.n_obs
     t, y, low, high = (np.asarray(x)[:n] for x in (data.t, data.y, data.low, data.high))
-    first, last = np.quantile([t.min(), t.max()], [0.5 - 0.5 * INNER, 0.5 + 0.5 * INNER])
+    first, last = range_of_change(data)
     c, step, noise = min(
         (_best_fit(t, y, c) for c in np.linspace(first, last, 401)), key=lambda fit: fit[2]
     )
@@ -282,10 +285,14 @@ def _cells_needed(series: Series, least: int) -> int:
 
 
 def _most_on_one_side(series: Series, number: int) -> int:
-    """Cells before t = 0 or after it, whichever are more, in eighths: few programs serve all."""
-    early = int(np.sum(np.asarray(changes(data_from_series(series), number)) < 0.0))
+    """Cells before t = 0 or after it, whichever are more, in eighths: few programs serve all.
+
+    One more than it seems, for the device may round a middle next to zero to the other side.
+    """
+    low, high = range_of_change(data_from_series(series))
+    early = int(np.sum(low + (high - low) * middles_of_cells(number) < 0.0))
     eighth = max(number // 8, 1)
-    return min(-(-max(early, number - early) // eighth) * eighth, number)
+    return min(-(-(max(early, number - early) + 1) // eighth) * eighth, number)
 
 
 def _best_fit(t: Floats, y: Floats, c: float) -> tuple[float, float, float]:
@@ -307,10 +314,9 @@ def _refuse_broken_line(series: Series) -> None:
     exact = used & ~bounds & (series.value_sd == 0.0) & (series.date_sd_days == 0.0)
     days = series.date.astype("datetime64[D]").astype(np.float64)
     first, last = days[used].min(), days[used].max()
-    margin = 0.5 * (1.0 - INNER) * (last - first)
     t, y = (days[exact] - first) / (last - first), np.log2(series.value[exact])
     dates = np.unique(t)
-    inner = margin / (last - first)
+    inner = 0.5 * (1.0 - INNER)
     for k in range(len(dates) + 1):
         low = max(inner, dates[k - 1] if k else inner)
         high = min(1.0 - inner, dates[k] if k < len(dates) else 1.0)

@@ -154,6 +154,18 @@ def bucket_size(n: int) -> int:
     return max(SMALLEST_BUCKET, 1 << (n - 1).bit_length())
 
 
+PADDING: Mapping[str, float | bool] = {
+    "t": 0.0,
+    "y": 0.0,
+    "low": -np.inf,
+    "high": np.inf,
+    "value_sd": 0.0,
+    "date_sd": 0.0,
+    "mask": False,
+}
+"""Fields of `Data` with a value a row, and what they hold where there is none."""
+
+
 def data_from_series(series: Series) -> Data:
     """The rows of a series that its model uses, as arrays.
 
@@ -179,16 +191,16 @@ def data_from_series(series: Series) -> Data:
     residual = y - intercept - slope * t
     spread = float(np.sqrt(np.sum(residual**2) / max(len(y) - 2, 1)))
     columns = {
-        "t": (t, 0.0),
-        "y": (y, 0.0),
-        "low": (low, -np.inf),
-        "high": (high, np.inf),
-        "value_sd": (value_sd, 0.0),
-        "date_sd": (date_sd, 0.0),
-        "mask": (np.ones(len(y), dtype=bool), False),
+        "t": t,
+        "y": y,
+        "low": low,
+        "high": high,
+        "value_sd": value_sd,
+        "date_sd": date_sd,
+        "mask": np.ones(len(y), dtype=bool),
     }
     size = bucket_size(len(y))
-    padded = {name: _pad(column, size, fill) for name, (column, fill) in columns.items()}
+    padded = {name: _pad(columns[name], size, fill) for name, fill in PADDING.items()}
     scalars = {
         "y_mean": y.mean(),
         "first": t.min(),

@@ -38,11 +38,10 @@ from jax import Array
 from effbayes.arrays import PerObs, Position, RandomKey, Scalar
 from effbayes.dataset.series import Series
 from effbayes.errors import DataError, UsageError
-from effbayes.models import wiener
+from effbayes.models import as_normal, wiener
 from effbayes.models.censoring import log_interval_normal
 from effbayes.models.contract import Data, Parameters, bucket_size, is_censored
-from effbayes.models.drift_marginal import marginal, values_of
-from effbayes.models.least_squares import Beside
+from effbayes.models.drift_marginal import marginal
 from effbayes.models.priors import DriftPriors
 from effbayes.models.trend_model import Positive, TrendModel
 
@@ -104,9 +103,9 @@ class Drift(TrendModel):
         """Deviation of a new system from the path, in doublings."""
         return values["sigma"] * jax.random.normal(key, shape)
 
-    def beside(self, own: Any, data: Data) -> Beside:
+    def beside(self, own: Any, data: Data) -> PerObs:
         """The path's variance at each row."""
-        return Beside(variance=own["drift"] ** 2 * wiener.covariance(data.t, data.t))
+        return own["drift"] ** 2 * wiener.covariance(data.t, data.t)
 
     def constrain(self, position: Position, data: Data) -> dict[str, Scalar]:
         """Alpha, sigma, drift and the rate at the mean date."""
@@ -131,7 +130,7 @@ class Drift(TrendModel):
         rows = marginal(values, data, alike=self.alike)
         made = rows.mean + sign * q * path.level[:n]
         made += rows.sd * jax.random.normal(key_noise, (n,))
-        missed = jnp.where(data.mask, values_of(data) - made, 0.0)
+        missed = jnp.where(data.mask, as_normal.middle(data) - made, 0.0)
         weight = sign * q * rows.covariance.solve(missed)
         here, there = at[:, None], data.t[None, :]
         return _described(
@@ -146,7 +145,9 @@ class Drift(TrendModel):
     def log_prior(self, values: Parameters, data: Data) -> Scalar:
         """Log prior density of (alpha, doubling time or rate at the mean date, sigma, drift)."""
         joint = self._joint(_sites(values), data)
-        return joint - marginal(values, data, alike=self.alike).log_density(values_of(data), data)
+        return joint - marginal(values, data, alike=self.alike).log_density(
+            as_normal.middle(data), data
+        )
 
     def log_likelihood(self, values: Parameters, data: Data) -> PerObs:
         """Log density of each row given all others and the parameters; zero for padding.
@@ -160,7 +161,7 @@ class Drift(TrendModel):
         """
         rows = marginal(values, data, alike=self.alike)
         precision = rows.covariance.precisions()
-        missed = jnp.where(data.mask, values_of(data) - rows.mean, 0.0)
+        missed = jnp.where(data.mask, as_normal.middle(data) - rows.mean, 0.0)
         weight = rows.covariance.solve(missed)
         found = 0.5 * (jnp.log(precision / (2.0 * jnp.pi)) - weight**2 / precision)
         if not self.alike:

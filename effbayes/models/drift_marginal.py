@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from effbayes.arrays import PerObs, Scalar
-from effbayes.models import wiener
+from effbayes.models import as_normal, wiener
 from effbayes.models.contract import Data, Parameters
 
 
@@ -33,21 +33,15 @@ class Marginal(NamedTuple):
         return -0.5 * (quadratic + self.covariance.log_det() + constant)
 
 
-def values_of(data: Data) -> PerObs:
-    """The log2 value that each row counts as: the middle of bounds, or the value."""
-    bounded = jnp.isfinite(data.low) & jnp.isfinite(data.high)
-    return jnp.where(bounded, 0.5 * (data.low + data.high), data.y)
-
-
 def marginal(values: Parameters, data: Data, *, alike: bool) -> Marginal:
     """Distribution of the rows at alpha, sigma, drift and the rate at the mean date, `rate_mid`.
 
     `alike` promises that all rows have one variance about the path.
     """
-    width = jnp.where(jnp.isfinite(data.high - data.low), data.high - data.low, 0.0)
-    by_date = values["rate_mid"] * data.date_sd
-    variance = values["sigma"] ** 2 + data.value_sd**2 + by_date**2 + width**2 / 12.0
-    rows = wiener.Rows(data.t, variance, values["drift"], data.mask)
+    variance = as_normal.variance(values["sigma"], data, values["rate_mid"])
+    # A row that is left out has a date of its own, and would stay a row of the path there.
+    t = jnp.where(data.mask, data.t, 0.0)
+    rows = wiener.Rows(t, variance, values["drift"], data.mask)
     mean = values["alpha"] + data.slope_sign * values["rate_mid"] * data.t
     made = wiener.Spectral if alike else wiener.Cholesky
     weights = jnp.stack([jnp.ones(()), -values["alpha"], -values["rate_mid"]])

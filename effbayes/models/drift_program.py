@@ -15,8 +15,9 @@ import numpyro.distributions as dist
 from numpyro.distributions import constraints
 
 from effbayes.arrays import PerObs, Scalar
+from effbayes.models import as_normal
 from effbayes.models.contract import Data, Parameters
-from effbayes.models.drift_marginal import marginal, values_of
+from effbayes.models.drift_marginal import marginal
 from effbayes.models.trend_program import TrendProgram, sample_trend
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Program(TrendProgram):
     def __call__(self, data: Data) -> None:
         """Run the program; rows are dependent, so that the data are one site without a plate."""
         values = sample_trend(self.priors, data) | self.own()
-        numpyro.sample("y", self.observed(values, data), obs=values_of(data))
+        numpyro.sample("y", self.observed(values, data), obs=as_normal.middle(data))
 
 
 class Observed(dist.Distribution):

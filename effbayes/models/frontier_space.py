@@ -13,7 +13,7 @@ from jax.scipy.special import logsumexp
 from effbayes.arrays import PerObs, Position, Scalar
 from effbayes.models.axes import combine
 from effbayes.models.contract import Data, is_censored
-from effbayes.models.least_squares import Beside, LeastSquares, least_squares
+from effbayes.models.least_squares import LeastSquares, least_squares
 from effbayes.models.trend_space import ALPHA, RATE, SIGMA, TrendSpace
 from effbayes.trend import doubling_time_months
 
@@ -125,7 +125,7 @@ def along_the_edge(sigma: Scalar, eta: Scalar, data: Data) -> LeastSquares:
     say: see `_rate_of_the_lowest`.
     """
     sharp = (sigma + eta / (1.0 + jnp.sum(data.mask))) / (sigma + eta)
-    fit = least_squares(sigma, data, Beside(eta**2 * sharp))
+    fit = least_squares(sigma, data, eta**2 * sharp)
     share = eta**2 / (sigma**2 + eta**2)
     return fit._replace(rate=fit.rate + share * (_rate_of_the_lowest(data) - fit.rate))
 

@@ -43,7 +43,7 @@ from effbayes.arrays import Count, Position, RandomKey, Scalar
 from effbayes.dataset.series import Series
 from effbayes.errors import UsageError
 from effbayes.models.axes import Normal
-from effbayes.models.contract import Data, Parameters, bucket_size, data_from_series
+from effbayes.models.contract import PADDING, Data, Parameters, bucket_size, data_from_series
 from effbayes.models.hierarchical_space import Space
 from effbayes.models.least_squares import LeastSquares, least_squares
 from effbayes.models.population import own_estimate, population_mean, rate_in_errors
@@ -312,11 +312,6 @@ def data_from_many(series: Sequence[Series]) -> Data:
     }
     values: dict[str, Any] = columns | scalars
     return Data(**values)
-
-
-PADDING: dict[str, float | bool] = dict.fromkeys(("t", "y", "value_sd", "date_sd"), 0.0)
-PADDING |= {"low": -np.inf, "high": np.inf, "mask": False}
-"""Columns of `Data` and what their padding rows have."""
 
 
 def _bounded_first(data: Data) -> np.ndarray:

@@ -18,7 +18,7 @@ from numpyro.distributions import constraints
 from numpyro.infer.util import log_density
 
 from effbayes.arrays import RandomKey, Scalar
-from effbayes.models.contract import Data, Parameters
+from effbayes.models.contract import PADDING, Data, Parameters
 from effbayes.models.loglinear_program import Observed
 from effbayes.models.numpyro_stack import ALONE
 from effbayes.models.trend_program import TrendProgram
@@ -26,8 +26,6 @@ from effbayes.trend import rate_per_year
 
 if TYPE_CHECKING:
     from effbayes.models.hierarchical import Bounded, Priors
-
-COLUMNS = ("t", "y", "low", "high", "value_sd", "date_sd", "mask")
 
 
 @dataclass(frozen=True)
@@ -145,11 +143,11 @@ class ObservedMany(dist.Distribution):
         # An interval costs fifty times an exact row, so only rows that may have bounds pay for it.
         rows = min(self.bounded.rows, self.batch_shape[1])
         for i in self.bounded.series:
-            columns = {name: getattr(self.data, name)[i, :rows] for name in COLUMNS}
+            columns = {name: getattr(self.data, name)[i, :rows] for name in PADDING}
             scalars = {
                 name: column[i]
                 for name, column in self.data._asdict().items()
-                if name not in COLUMNS
+                if name not in PADDING
             }
             values = (self.values[0][i], self.values[1][i], self.values[2][i])
             one = _observed(Data(**columns, **scalars), values, censored=True)

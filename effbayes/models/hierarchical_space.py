@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from effbayes.arrays import Scalar
+from effbayes.models import as_normal
 from effbayes.models.axes import Normal, softplus_inverse
 from effbayes.models.contract import Data
 
@@ -53,12 +54,7 @@ class Space:
     def log_sigma(self, s: Scalar) -> Normal:
         """Approximate distribution of each series' log noise given the typical one."""
         data = self.data
-        one_sided = jnp.isfinite(data.low) ^ jnp.isfinite(data.high)
-        counted = data.mask & ~one_sided
-        two_sided = jnp.isfinite(data.low) & jnp.isfinite(data.high)
-        width = jnp.where(two_sided, jnp.where(two_sided, data.high - data.low, 0.0), 0.0)
-        by_date = data.rate_guess[:, None] * data.date_sd
-        known = data.value_sd**2 + by_date**2 + width**2 / 12.0
+        counted, known = as_normal.counts(data), as_normal.variance(0.0, data)
         rows = jnp.sum(counted, axis=1)
         other = jnp.sum(jnp.where(counted, known, 0.0), axis=1) / jnp.maximum(rows, 1)
         spread = data.sigma_guess**2

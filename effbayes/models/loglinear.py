@@ -77,7 +77,8 @@ class LogLinear(TrendModel):
         DataError
             The rows lie on one line, or are too few for the reference prior.
         """
-        require_proper(series, prior=self.priors.kind, robust=self.robust)
+        nu = self.priors.nu_shape, self.priors.nu_rate
+        require_proper(series, prior=self.priors.kind, robust=self.robust, nu=nu)
 
     def describe(self) -> dict[str, Any]:
         """Name, noise and priors."""

@@ -5,7 +5,7 @@ The rate of one series under its prior is the case of one member of a population
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,8 @@ from effbayes.models.least_squares import LeastSquares
 from effbayes.trend import MONTHS_PER_YEAR
 
 NEWTON_STEPS = 3
-_LEAST_SIGNAL = -30.0
+LEAST_SIGNAL = -30.0
+"""Rate in standard errors below which nothing depends on it any more."""
 
 
 class Estimates(NamedTuple):
@@ -55,11 +56,7 @@ def rate_in_errors(mu: Scalar, tau: Scalar, fit: LeastSquares) -> Normal:
     """Where u lies about, for a rate of softplus(u) standard errors, given the population.
 
     Where the rows are sharp u is the rate in errors, and its likelihood normal; where they are not
-    u is the log of that, and its population's density normal. In between, with rho = softplus(u), k
-    its least-squares value and ``x = log T``, the mode solves
-    ``rho (rho - k) = (x - mu) / tau**2``. Newton's method in x starts where x is least that the
-    mode can have, from where it does not overshoot: at the product of normal approximations, or
-    where rho exceeds the root that it has if x is of rho = 1 on the right side.
+    u is the log of that, and its population's density normal. In between lies `log_time_at_mode`.
 
     Parameters
     ----------
@@ -69,24 +66,57 @@ def rate_in_errors(mu: Scalar, tau: Scalar, fit: LeastSquares) -> Normal:
         Least squares of each series, dims (series,); or of one, scalars.
     """
     log_unit = jnp.log(MONTHS_PER_YEAR) - jnp.log(fit.rate_precision**-0.5)
-    k = _signal(fit)
     product = member_given_population(mu, tau, own_estimate(fit)).centre
-    root = 0.5 * (k + jnp.sqrt(k**2 + 4.0 * jax.nn.softplus(log_unit - mu) / (tau**2 + 1e-30)))
-    x = jnp.maximum(product, log_unit - jnp.log1p(root))
-    for _ in range(NEWTON_STEPS):
-        rho = jnp.exp(log_unit - x)
-        force = tau**2 * rho * (rho - k) - (x - mu)
-        # Bounded from below: the exact curvature may be negative where the start is very poor.
-        x += force / (1.0 + tau**2 * rho * jnp.maximum(2.0 * rho - k, 0.5 * rho))
+    x = log_time_at_mode(_signal(fit), log_unit, mu, tau**2, product, NEWTON_STEPS)
     rho = jnp.exp(log_unit - x)
     centre = softplus_inverse(rho)
     tau_of_rho = tau * rho / jax.nn.sigmoid(centre)
     return Normal(centre, tau_of_rho * (1.0 + (tau * rho) ** 2) ** -0.5)
 
 
+def log_time_at_mode(
+    k: Array, log_unit: Any, mu: Any, variance: Any, product: Array, steps: int
+) -> Array:
+    """Where a normal likelihood of a rate times a normal density of its logarithm has its mode.
+
+    With rho the rate in standard errors and x the log of its inverse in any unit, the mode solves
+    ``rho (rho - k) = (x - mu) / variance``. Newton's method in x starts where x is least that the
+    mode can have, from where it does not overshoot: at the product of normal approximations, or
+    where rho exceeds the root that it has if x is of rho = 1 on the right side.
+
+    Parameters
+    ----------
+    k
+        Least-squares value of rho, at least `LEAST_SIGNAL`.
+    log_unit
+        x at rho = 1.
+    mu, variance
+        Of x by its population or prior.
+    product
+        Mean of x by the product of that and a normal approximation of the likelihood.
+    steps
+        Of Newton's method.
+    """
+    root = 0.5 * (k + jnp.sqrt(k**2 + 4.0 * jax.nn.softplus(log_unit - mu) / (variance + 1e-30)))
+    x = jnp.maximum(product, log_unit - jnp.log1p(root))
+    for _ in range(steps):
+        rho = jnp.exp(log_unit - x)
+        force = variance * rho * (rho - k) - (x - mu)
+        x += force / curvature(k, rho, variance)
+    return x
+
+
+def curvature(k: Array, rho: Array, variance: Any) -> Array:
+    """Slope of what `log_time_at_mode` solves, times the variance.
+
+    Bounded from below: the exact one may be negative where the start is very poor.
+    """
+    return 1.0 + variance * rho * jnp.maximum(2.0 * rho - k, 0.5 * rho)
+
+
 def _signal(fit: LeastSquares) -> Array:
-    """Rate in standard errors; bounded from below, where nothing depends on it any more."""
-    return jnp.maximum(fit.rate * jnp.sqrt(fit.rate_precision), _LEAST_SIGNAL)
+    """Rate in standard errors."""
+    return jnp.maximum(fit.rate * jnp.sqrt(fit.rate_precision), LEAST_SIGNAL)
 
 
 def own_estimate(fit: LeastSquares) -> Estimates:

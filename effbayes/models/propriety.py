@@ -29,7 +29,9 @@ MOST_ROWS_SEARCHED = 300
 """Rows past which robust noise is not searched for lines: the others outweigh any by far."""
 
 
-def require_proper(series: Series, *, prior: str, robust: bool) -> None:
+def require_proper(
+    series: Series, *, prior: str, robust: bool, nu: tuple[float, float] = (2.0, 0.1)
+) -> None:
     """Refuse a series whose posterior is improper.
 
     Parameters
@@ -40,6 +42,8 @@ def require_proper(series: Series, *, prior: str, robust: bool) -> None:
         ``"default"``, ``"signed"`` or ``"reference"`` (flat in alpha, r and log sigma).
     robust
         Student's t noise, under which rows off the line cost almost nothing as nu goes to zero.
+    nu
+        Shape and rate of the Gamma prior that its degrees of freedom have then.
 
     Raises
     ------
@@ -60,7 +64,7 @@ def require_proper(series: Series, *, prior: str, robust: bool) -> None:
         if level.sum() > 2 and np.ptp(low[level]) < _ON_A_LINE:
             raise DataError(f"{series.id}: all exact values are equal; {_REMEDY}")
     if robust:
-        _refuse_line_among_others(series, t[exact], low[exact], flat=flat)
+        _refuse_line_among_others(series, t[exact], low[exact], flat=flat, nu=nu)
     if flat:
         _refuse_flat(series, t, (low, high), sharp, dated)
 
@@ -127,7 +131,9 @@ def _refuse_line(series: Series, t: np.ndarray, low: np.ndarray, high: np.ndarra
         )
 
 
-def _refuse_line_among_others(series: Series, t: np.ndarray, y: np.ndarray, *, flat: bool) -> None:
+def _refuse_line_among_others(
+    series: Series, t: np.ndarray, y: np.ndarray, *, flat: bool, nu: tuple[float, float]
+) -> None:
     """Refuse exact rows on one line that the others cannot outweigh under Student's t noise.
 
     With k such rows, f freedoms of their line and m rows off it, the density at a small sigma goes
@@ -137,14 +143,16 @@ def _refuse_line_among_others(series: Series, t: np.ndarray, y: np.ndarray, *, f
     """
     if not len(t):
         return
+    from scipy.special import gammainc  # noqa: PLC0415 - slow to import, rarely needed
+
+    shape, rate = nu
     for rows, freedoms in ((_most_alike(t, y), 1), (_most_on_a_line(t, y), 2)):
         excess = rows - freedoms - (0 if flat else 1)
         if excess <= 0:
             continue
         others = series.n_obs - rows
         limit = excess / others if others else np.inf
-        # Gamma(2, 0.1) has probability 1 - (1 + x) exp(-x) below nu, with x = nu / 10.
-        if -np.expm1(-limit / 10) - limit / 10 * np.exp(-limit / 10) > NEGLIGIBLE:
+        if gammainc(shape, rate * limit) > NEGLIGIBLE:
             raise DataError(
                 f"{series.id}: under robust noise the {rows} exact values that lie on one line "
                 f"admit a noise of zero, whatever the others are, and no interval exists; {_REMEDY}"

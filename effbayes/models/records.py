@@ -21,7 +21,8 @@ What counts as what:
   measurement error, and the record is the value as reported: exact.
 * A row with bounds is reported as its point value (their geometric middle, or the one bound, where
   it has none): that is what a later row had to beat. The row itself contributes
-  :math:`P(\mathrm{low} < y < \min(\mathrm{high}, b)) / P(y < b)`.
+  :math:`P(\mathrm{low} < y < \min(\mathrm{high}, b)) / P(y < b)`. Data drawn from the model have
+  the better bound there in place of the middle, which might not beat the record.
 * A replicated data set (`Records.predict`) has each row below the record that was *observed* before
   it, so that it is comparable to the data row by row: these are the model's own conditional laws.
 
@@ -60,6 +61,7 @@ from effbayes.arrays import PerObs, PerObsMask, Position, RandomKey, Scalar
 from effbayes.dataset.records import level_of, record_flags
 from effbayes.dataset.series import Series
 from effbayes.errors import DataError, Fault, UsageError
+from effbayes.models import as_normal
 from effbayes.models.contract import Data, Parameters, bucket_size, mean_of_trend
 from effbayes.models.priors import RecordsPriors
 from effbayes.models.propriety import require_proper
@@ -194,14 +196,10 @@ class Records(TrendModel):
         """
         from effbayes.models.records_program import record_beaten  # noqa: PLC0415 - as there
 
-        low_side, high_side = jnp.isfinite(data.low), jnp.isfinite(data.high)
-        between = low_side & high_side
-        width = jnp.where(between, data.high, 0.0) - jnp.where(between, data.low, 0.0)
         # The variances of `least_squares`: with less, a slope could exceed the row's weight there.
-        variance = values["sigma"] ** 2 + data.value_sd**2 + width**2 / 12.0
-        scale = jnp.sqrt(variance + (data.rate_guess * data.date_sd) ** 2)
+        scale = jnp.sqrt(as_normal.variance(values["sigma"], data))
         record = record_beaten(data)
-        counts = jnp.isfinite(record) & ~(low_side ^ high_side)
+        counts = jnp.isfinite(record) & as_normal.counts(data)
         mean = -data.slope_sign * mean_of_trend(values["alpha"], values["rate"], data)
         return jnp.where(counts, mean - jnp.where(counts, record, 0.0), 0.0) / scale, scale, counts
 

@@ -179,7 +179,7 @@ def gap_below(probability: Elements, bound: Elements) -> Elements:
         log_survival = gap * below - 0.5 * gap**2 + ratio - at_bound
         gap += (log_survival - target) * jnp.exp(ratio)
     above = jnp.where(tail, 0.0, bound)
-    plain = above - ndtri(jnp.maximum(probability, least) * ndtr(above))
+    plain = above - ndtri(jnp.maximum(probability * ndtr(above), least))
     return jnp.where(tail, gap, plain)
 
 

@@ -18,7 +18,6 @@ from jax import Array
 from effbayes.arrays import Count, PerObs, Position, RandomKey, Scalar
 from effbayes.dataset.series import Series
 from effbayes.models.contract import Data, OneSeries, Parameters
-from effbayes.models.least_squares import Beside
 from effbayes.models.priors import TrendPriors
 from effbayes.models.simulation import reported, with_values
 from effbayes.models.trend_space import TrendSpace
@@ -70,9 +69,9 @@ class TrendModel(OneSeries, ABC):
     def check(self, series: Series) -> None:
         """Refuse a series for which the posterior does not exist."""
 
-    def beside(self, own: Mapping[str, Scalar], data: Data) -> Beside:  # noqa: ARG002 - for models that need it
-        """What the model's own parameters add between trend and data."""
-        return Beside()
+    def beside(self, own: Mapping[str, Scalar], data: Data) -> PerObs | Scalar | float:  # noqa: ARG002 - for models that need it
+        """Variance that the model's own parameters add to each row, for the coordinates alone."""
+        return 0.0
 
     @property
     def prior_name(self) -> str:

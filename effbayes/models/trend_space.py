@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from effbayes.arrays import Count, Position, Scalar
+from effbayes.arrays import Count, PerObs, Position, Scalar
 from effbayes.models.axes import Normal, combine, softplus_inverse
 from effbayes.models.contract import Data
-from effbayes.models.least_squares import Beside, LeastSquares, least_squares
+from effbayes.models.least_squares import LeastSquares, least_squares
 from effbayes.models.population import rate_in_errors
 from effbayes.models.priors import TrendPriors
 from effbayes.trend import doubling_time_months, rate_per_year
@@ -34,7 +34,7 @@ class TrendSpace:
     priors: TrendPriors
 
     def unwhiten(
-        self, position: Position, data: Data, beside: Beside | None = None
+        self, position: Position, data: Data, beside: PerObs | Scalar | float = 0.0
     ) -> tuple[dict[str, Scalar], Scalar]:
         """Parameters at a position and the log Jacobian of the map to the NumPyro sites.
 

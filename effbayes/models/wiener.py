@@ -115,8 +115,8 @@ def interpolate(nodes: Array, states: States, times: Array) -> Array:
 class Rows(NamedTuple):
     """What is known of the rows' covariance ``scale**2 * covariance(t, t) + diag(variance)``.
 
-    Padding lies at time zero, where the path's variance is nil; a residual is zero there, and its
-    variance is one.
+    Rows that are masked must lie at time zero, where the path's variance is nil, with a residual of
+    zero; their variance is taken to be one.
     """
 
     t: PerObs

@@ -31,6 +31,14 @@ def test_every_module_has_a_floor(tables, modules):
     assert on_the_page == {name.split(".")[0] for name in modules} - ways_in
 
 
+@pytest.mark.parametrize("package", ["inference", "models", "replicates"])
+def test_every_module_of_the_rooms_where_numbers_are_made_is_named(tables, modules, package):
+    named = {name for cells in tables["Floor"][1:] for name in CODE.findall(cells[2])}
+    inside = {name.split(".")[1] for name in modules if name.startswith(f"{package}.")}
+    # Programs are named with their models, in one phrase.
+    assert {name for name in inside if not name.endswith("_program")} - {"__init__"} <= named
+
+
 @pytest.mark.parametrize(
     ("contract", "permission"),
     [

@@ -45,9 +45,9 @@ from effbayes import runtime
 from effbayes.diagnostics import diagnose
 from effbayes.domains import domain_names
 from effbayes.inference import nuts
-from effbayes.models import contract
+from effbayes.models import as_normal, contract
 from effbayes.models.drift import Priors, make_model
-from effbayes.models.drift_marginal import marginal, values_of
+from effbayes.models.drift_marginal import marginal
 
 Floats = NDArray[np.float64]
 
@@ -325,7 +325,7 @@ def log_evidence(series: eb.Series, scales: list[tuple[float, float]]) -> list[f
         def joint(line, sigma, q):
             values = {"alpha": line[0], "rate_mid": line[1], "sigma": sigma, "drift": q}
             rows = marginal(values, data, alike=False)
-            return model.log_prior(values, data) + rows.log_density(values_of(data), data)
+            return model.log_prior(values, data) + rows.log_density(as_normal.middle(data), data)
 
         @jax.jit
         def integrated(sigma, q):

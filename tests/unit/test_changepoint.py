@@ -273,13 +273,11 @@ def test_probability_of_an_interval():
         found = broken_line.log_interval(z, width)
         expected = log_interval_normal(z - 0.5 * width, z + 0.5 * width)
         # Thin intervals lose digits in their ends, not in their middle and width.
-        thin = np.asarray(width) < 1e-4
-        middle = np.log(width) + stats.norm.logpdf(z)
+        thin = np.asarray(width * (1.0 + np.abs(z))) < 1e-2
+        curvature = np.asarray(width) ** 2 * (np.asarray(z) ** 2 - 1.0) / 24.0
+        middle = np.log(width) + stats.norm.logpdf(z) + curvature
         expected = np.where(thin, middle, expected)
         np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-8)
-        one_sided = broken_line.log_interval(jnp.array([-52.0]), jnp.array([100.0]))
-        assert float(one_sided[0]) == pytest.approx(stats.norm.logsf(2.0), rel=1e-9)
-
         z, width = jnp.array([-3.0, 0.4, 7.0, 0.1]), jnp.array([0.5, 2.0, 0.3, 1e-5])
         slopes = jax.grad(lambda z, w: jnp.sum(broken_line.log_interval(z, w)), (0, 1))(z, width)
     middle, half = np.asarray(z), 0.5 * np.asarray(width)
@@ -292,6 +290,46 @@ def test_probability_of_an_interval():
     )
     np.testing.assert_allclose(slopes[0], (density[1] - density[0]) / mass, rtol=1e-5)
     np.testing.assert_allclose(slopes[1], 0.5 * (density[0] + density[1]) / mass, rtol=1e-5)
+
+
+@pytest.mark.parametrize("side", ["low", "high"])
+def test_a_row_with_one_bound_has_the_tail_however_far_off_it_is(side):
+    """From far on the side that is allowed, where it says nothing, to far on the other."""
+    away = np.array([-1e4, -200.0, -120.0, -50.0, -1.5, 0.0, 2.0, 30.0])
+    n = len(away)
+    sigma = 0.01
+    # A trend at zero throughout; a bound at `away` standard deviations, unbounded at the other end.
+    bound = 2.0 ** (sigma * away if side == "low" else -sigma * away)
+    other = np.full(n, np.nan)
+    series = make_series(
+        np.datetime64("2015-01-01") + 100 * np.arange(n),
+        other,
+        value_low=bound if side == "low" else other,
+        value_high=bound if side == "high" else other,
+    )
+    values = TRUTH | {"alpha": 0.0, "rate_before": 0.0, "rate_after": 0.0, "sigma": sigma}
+    with runtime.on_device("cpu"):
+        data = arrays(series)
+        each = broken_line._log_densities(
+            scalars(values), data, jnp.zeros((1, data.t.shape[0])), bounded=True
+        )
+    np.testing.assert_allclose(each[0, :n], stats.norm.logsf(away), rtol=1e-9, atol=1e-12)
+
+
+def test_cells_are_enough_where_one_has_its_middle_at_the_mean_date():
+    """Dates for which single and double precision see that middle on different sides of zero."""
+    days = np.array([0, 632, 776, 960])
+    series = make_series(np.datetime64("2015-01-01") + days, [8.0, 3.0, 2.0, 0.7])
+    most = changepoint._most_on_one_side(series, 24)
+    with runtime.on_device("cpu"):
+        early = int(np.sum(np.asarray(broken_line.changes(arrays(series), 24)) < 0.0))
+        cells = Cells(24, plain=False, bounded=False, most=most)
+        found, expected = (
+            broken_line.log_likelihoods(scalars(TRUTH), arrays(series), some)
+            for some in (cells, cells._replace(most=None))
+        )
+    assert most > max(early, 24 - early)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["exact", "bounds"])

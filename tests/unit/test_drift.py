@@ -17,9 +17,9 @@ from scipy import integrate, stats
 import effbayes as eb
 from effbayes import runtime
 from effbayes.inference import nuts
-from effbayes.models import contract, drift, loglinear, wiener
+from effbayes.models import as_normal, contract, drift, loglinear, wiener
 from effbayes.models.drift import Drift, Priors, make_model
-from effbayes.models.drift_marginal import marginal, values_of
+from effbayes.models.drift_marginal import marginal
 
 from .conftest import make_series
 
@@ -66,7 +66,7 @@ def scalars(values):
 @partial(jax.jit, static_argnames="alike")
 def log_likelihood(values, data, *, alike=False):
     rows = marginal(values, data, alike=alike)
-    return rows.log_density(values_of(data), data)
+    return rows.log_density(as_normal.middle(data), data)
 
 
 def kernel(s, t):

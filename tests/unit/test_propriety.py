@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import effbayes as eb
+from effbayes.models import loglinear
 from effbayes.models.propriety import require_proper
 
 from .conftest import make_series
@@ -93,6 +94,20 @@ def test_robust_noise_is_refused_where_a_few_rows_line_up():
     alike = make_series(dates[[0, 0, 0, 1, 2, 3]], 2.0 ** np.array([8, 8, 8, 6.5, 6.1, 4]))
     with pytest.raises(eb.DataError, match="robust"):
         require_proper(alike, prior="default", robust=True)
+
+
+@pytest.mark.parametrize(("nu", "refused"), [((2.0, 0.1), False), ((2.0, 3.0), True)])
+def test_robust_noise_is_judged_by_its_own_prior(nu, refused):
+    """Four rows on a line among 34 are of account where the prior has heavy tails in mind."""
+    dates = np.datetime64("2010-01-01") + 100 * np.arange(34)
+    y = np.concatenate([[8.0, 7.9, 7.8, 7.7], 7.0 + np.random.default_rng(1).normal(0, 1, 30)])
+    series = make_series(dates, 2.0**y)
+    priors = loglinear.Priors(nu_shape=nu[0], nu_rate=nu[1])
+    if refused:
+        with pytest.raises(eb.DataError, match="robust"):
+            loglinear.make_model(series, priors, robust=True)
+    else:
+        loglinear.make_model(series, priors, robust=True)
 
 
 def test_shipped_series_bear_robust_noise():
