@@ -19,8 +19,11 @@ from effbayes.models.contract import Data, Model
 CHUNK = 100
 """Steps between two looks from the host: a few milliseconds for a small series."""
 
-CHAINS, NOISE, COMPLETED = 0, 1, 2
+CHAINS, NOISE = 0, 1
 """What a root key is folded with: purposes never share random numbers."""
+
+COMPLETED = 2
+"""What the key of a step's noise is folded with, for quantities that are drawn given parameters."""
 
 ENERGY_OF_START = 1e9
 """Potential energy that a start is taken to have: above any that it leads to, and small enough that
