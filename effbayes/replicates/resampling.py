@@ -9,7 +9,7 @@ leaves open; a bootstrap's, how much the estimate depends on which rows were fou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,12 @@ import numpy as np
 
 from effbayes import provenance, runtime
 from effbayes.dataset import Series
+from effbayes.dataset.series import ARRAY_COLUMNS
 from effbayes.errors import DataError, UsageError
 from effbayes.inference.lanes import Lanes, LaneSettings
 from effbayes.models import catalogue
-from effbayes.models.contract import Data, data_from_series
+from effbayes.models.changepoint import Changepoint
+from effbayes.models.contract import Data, Model, data_from_series
 from effbayes.replicates import engine
 from effbayes.replicates.fits import MEDIAN
 from effbayes.replicates.folder import Folder
@@ -44,6 +46,9 @@ LEAST_ROWS = 3
 
 LEAST_TABLES = 100
 
+MOST_REDRAWN = 50
+"""Times as many tables as are asked for that may be drawn in vain."""
+
 
 @dataclass(frozen=True, eq=False)
 class Bootstrap:
@@ -64,7 +69,8 @@ class Bootstrap:
     certified
         Dims (table,).
     redrawn
-        Tables drawn again because they had fewer than three different rows.
+        Tables drawn again because they had fewer than three different rows, or rows for which the
+        model has no posterior.
     seed
         Of the run.
     """
@@ -137,7 +143,8 @@ def bootstrap(  # noqa: PLR0913 - the options of a fit, each by its own name
     series
         Checked series.
     model, prior, robust, where
-        As `effbayes.sample`; not ``"records"``, whose rows cannot be drawn twice.
+        As `effbayes.sample`; not ``"records"``, whose rows cannot be drawn twice, nor ``"drift"``
+        for a table with exact rows.
     tables
         How many to draw.
     ci
@@ -152,7 +159,8 @@ def bootstrap(  # noqa: PLR0913 - the options of a fit, each by its own name
     UsageError
         Numbers out of range, or a model of records.
     DataError
-        Fewer than three rows, or the model does not take the table.
+        Fewer than three rows, or the model does not take the table, or next to none that are drawn
+        from it.
     """
     if tables < LEAST_TABLES:
         raise UsageError(f"{tables} tables; at least {LEAST_TABLES}, or the interval is noise")
@@ -163,11 +171,13 @@ def bootstrap(  # noqa: PLR0913 - the options of a fit, each by its own name
     series = catalogue.with_rows(model, series, where)
     if series.n_obs < LEAST_ROWS:
         raise DataError(f"{series.id}: {series.n_obs} rows; a bootstrap needs {LEAST_ROWS}")
-    fitted = lean(catalogue.make_model(model, series, prior, robust=robust), series)
+    if model == "drift":
+        _refuse_exact(series)
+    fitted = _of_any_rows(lean(catalogue.make_model(model, series, prior, robust=robust), series))
     digest = provenance.data_digest(series)
     rng = np.random.default_rng([seed, int(digest[:16], 16)])
+    rows, redrawn = _draw_rows(series, fitted, tables, rng)
     whole = data_from_series(series)
-    rows, redrawn = _draw_rows(whole, series.n_obs, tables, rng)
     # The table itself is the last lane.
     rows = np.vstack([rows, np.arange(series.n_obs)])
     drawn, rates = _tables(whole, rows)
@@ -199,20 +209,64 @@ def bootstrap(  # noqa: PLR0913 - the options of a fit, each by its own name
     )
 
 
+def _refuse_exact(series: Series) -> None:
+    """Refuse exact rows: a path passes through one that is drawn twice, and the noise vanishes."""
+    bounded = np.isfinite(series.value_low) | np.isfinite(series.value_high)
+    exact = (series.value_sd == 0.0) & (series.date_sd_days == 0.0) & ~bounded
+    n = int(np.sum(exact & series.used))
+    if n:
+        raise DataError(
+            f"{series.id}: {n} rows are exact, and one that is drawn twice says that there is no "
+            "noise about the path of model drift; state the measurement error of the values "
+            "(value_sd), or bootstrap another model"
+        )
+
+
+def _of_any_rows(model: Model) -> Model:
+    """The model without what it knows of the dates of one table alone."""
+    if isinstance(model, Changepoint):
+        return replace(model, cells=model.cells._replace(most=None))
+    return model
+
+
 def _draw_rows(
-    data: Data, n: int, tables: int, rng: np.random.Generator
+    series: Series, model: Model, tables: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], int]:
     """Rows of each table, dims (table, row), and how many tables were drawn again."""
-    t = np.asarray(data.t)[:n]
+    n, redrawn = series.n_obs, 0
     rows = rng.integers(n, size=(tables, n))
-    redrawn = 0
+    wrong = np.arange(tables)
     while True:
-        few = [len(set(row)) < LEAST_ROWS or np.ptp(t[row]) == 0.0 for row in map(np.asarray, rows)]
-        wrong = np.flatnonzero(few)
-        if not len(wrong):
+        reasons = {i: why for i in wrong if (why := _why_not(series, model, rows[i])) is not None}
+        if not reasons:
             return rows, redrawn
+        wrong = np.array(list(reasons))
         redrawn += len(wrong)
+        if redrawn > MOST_REDRAWN * tables:
+            raise DataError(f"next to no table of drawn rows has a posterior: {reasons[wrong[0]]}")
         rows[wrong] = rng.integers(n, size=(len(wrong), n))
+
+
+def _why_not(series: Series, model: Model, rows: NDArray[np.int64]) -> str | None:
+    """Why a table of these rows cannot be fitted; None where it can."""
+    if len(np.unique(rows)) < LEAST_ROWS:
+        return f"fewer than {LEAST_ROWS} different rows"
+    table = _table(series, rows)
+    if len(np.unique(table.date)) == 1:
+        return "all rows have one date"
+    try:
+        model.check(table)
+    except DataError as error:
+        return str(error)
+    return None
+
+
+def _table(series: Series, rows: NDArray[np.int64]) -> Series:
+    """A table of some of the rows used, each as often as it is named."""
+    places = np.flatnonzero(series.used)[rows]
+    columns: dict[str, Any] = {name: getattr(series, name)[places] for name in ARRAY_COLUMNS}
+    label = tuple(series.label[place] for place in places)
+    return replace(series, label=label, source=(), note=(), **columns)
 
 
 def _tables(data: Data, rows: NDArray[np.int64]) -> tuple[Data, Floats]:

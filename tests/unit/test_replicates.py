@@ -6,14 +6,19 @@ import os
 import subprocess
 import sys
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.scipy.special import logsumexp
 from scipy import stats
 
 import effbayes as eb
+from effbayes import runtime
 from effbayes.inference import lanes
 from effbayes.inference.lanes import LOG_JOINT
 from effbayes.models import catalogue
+from effbayes.models.broken_line import changes, log_marginal
 from effbayes.models.contract import data_from_series
 from effbayes.models.loglinear import Priors
 from effbayes.replicates import resampling
@@ -21,6 +26,7 @@ from effbayes.replicates.calibration import KEPT, calibrate
 from effbayes.replicates.leaving_out import leave_one_out
 from effbayes.replicates.resampling import bootstrap
 from effbayes.replicates.sensitivity import sensitivity
+from tests.unit.conftest import make_series
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +96,8 @@ def test_what_cannot_be_calibrated(series):
 
 def test_least_squares_of_resampled_rows_are_numpys(series):
     data = data_from_series(series)
-    rows, _ = resampling._draw_rows(data, 6, 50, np.random.default_rng(1))
+    model = catalogue.make_model("loglinear", series, "default")
+    rows, _ = resampling._draw_rows(series, model, 50, np.random.default_rng(1))
     drawn, rates = resampling._tables(data, rows)
     days = series.date[series.used].astype(float)
     log2 = np.log2(series.value[series.used])
@@ -132,6 +139,72 @@ def test_what_cannot_be_resampled(series):
         bootstrap(series, tables=10)
     with pytest.raises(eb.DataError, match="needs 3"):
         bootstrap(eb.load_series("imagenet", "resnet50-training"))
+    with pytest.raises(eb.DataError, match="6 rows are exact.* drawn twice"):
+        bootstrap(series, "drift")
+
+
+class StoppedError(Exception):
+    """Instead of fits."""
+
+
+@pytest.fixture
+def job_of(monkeypatch):
+    """The job of a bootstrap, which is not run."""
+    jobs = []
+
+    def run(job, **_):
+        jobs.append(job)
+        raise StoppedError
+
+    monkeypatch.setattr(resampling.Posteriors, "run", run)
+
+    def of(*arguments, **options):
+        with pytest.raises(StoppedError):
+            bootstrap(*arguments, **options)
+        return jobs.pop()
+
+    return of
+
+
+@pytest.mark.parametrize("where", ["frontier", "all"])
+def test_a_changepoint_is_summed_over_the_dates_of_the_drawn_table(job_of, where):
+    """Against the likelihood given the date of the change, at every cell."""
+    table = eb.load_series("imagenet", "alexnet-training", where=where)
+    job = job_of(table, "changepoint", tables=100)
+    number = job.model.cells.number
+
+    def both(data):
+        values = {"rate_before": 0.7, "rate_after": 1.1, "sigma": 0.6}
+        values = {name: jnp.asarray(x) for name, x in values.items()} | {"alpha": data.y_mean}
+        each = jax.vmap(
+            lambda c: job.model.log_likelihood(values | {"changepoint": c}, data).sum()
+        )(changes(data, number))
+        return log_marginal(values, data, job.model.cells), logsumexp(each) - jnp.log(number)
+
+    with runtime.on_device("cpu"):
+        found, expected = jax.jit(jax.vmap(both))(job.own.data)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("model", ["loglinear", "frontier", "changepoint"])
+def test_every_table_that_is_drawn_has_a_posterior(job_of, series, model):
+    """Checked as a table that a user brings is."""
+    job = job_of(series, model, tables=200)
+    used = np.flatnonzero(catalogue.with_rows(model, series).used)
+    origin = np.asarray(data_from_series(catalogue.with_rows(model, series)).t)
+    for t in job.own.data.t[:-1]:
+        places = used[[int(np.flatnonzero(origin == each)[0]) for each in t[: len(used)]]]
+        drawn = make_series(series.date[places], series.value[places])
+        catalogue.make_model(model, drawn, "default").check(drawn)
+
+
+def test_a_table_of_which_no_draw_has_a_posterior(monkeypatch):
+    """Four dates are what a broken line needs, and all of four are seldom drawn."""
+    few = make_series(np.datetime64("2015-01-01") + 300 * np.arange(4), [9.0, 5.0, 3.0, 2.9])
+    assert catalogue.make_model("changepoint", few, "default")
+    monkeypatch.setattr(resampling, "MOST_REDRAWN", 2)
+    with pytest.raises(eb.DataError, match="next to no table of drawn rows has a posterior"):
+        bootstrap(few, "changepoint")
 
 
 def test_each_row_is_predicted_by_the_others(series):
