@@ -186,6 +186,12 @@ def months(rate: Floats) -> Floats:
     return np.where(np.isnan(turned), np.nan, found)
 
 
+def ends(rate: Floats) -> tuple[float | None, float | None, float | None]:
+    """Low, median and high of one doubling time; None where there may be no progress."""
+    low, median, high = (float(x) if np.isfinite(x) else None for x in months(rate))
+    return low, median, high
+
+
 def _digest(model: Model) -> str:
     """Two models never share random numbers."""
     return hashlib.sha256(repr((model, provenance.PACKAGES)).encode()).hexdigest()

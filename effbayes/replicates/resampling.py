@@ -24,11 +24,10 @@ from effbayes.models import catalogue
 from effbayes.models.changepoint import Changepoint
 from effbayes.models.contract import Data, Model, data_from_series
 from effbayes.replicates import engine
-from effbayes.replicates.fits import MEDIAN
+from effbayes.replicates.fits import ends, probs_of
 from effbayes.replicates.folder import Folder
 from effbayes.replicates.many import lean
 from effbayes.replicates.posteriors import Posteriors, Where, importance_for
-from effbayes.trend import MONTHS_PER_YEAR
 from effbayes.types import Estimate
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ class Bootstrap:
 
     def doubling_time(self) -> dict[str, Estimate]:
         """Months: of the posterior, of the bootstrapped medians, and of least squares."""
-        tails = [0.5 - 0.5 * self.prob, MEDIAN, 0.5 + 0.5 * self.prob]
+        tails = probs_of(self.prob, self.seed)
         return {
             "posterior": _months(self.posterior),
             "bootstrap of the posterior median": _months(np.quantile(self.medians, tails)),
@@ -166,8 +165,7 @@ def bootstrap(  # noqa: PLR0913 - the options of a fit, each by its own name
         raise UsageError(f"{tables} tables; at least {LEAST_TABLES}, or the interval is noise")
     if model == "records":
         raise UsageError("rows drawn twice are no records; bootstrap another model")
-    if not 0.0 < ci < 1.0:
-        raise UsageError(f"ci = {ci}, must be between 0 and 1")
+    probs = probs_of(ci, seed)
     series = catalogue.with_rows(model, series, where)
     if series.n_obs < LEAST_ROWS:
         raise DataError(f"{series.id}: {series.n_obs} rows; a bootstrap needs {LEAST_ROWS}")
@@ -181,7 +179,6 @@ def bootstrap(  # noqa: PLR0913 - the options of a fit, each by its own name
     # The table itself is the last lane.
     rows = np.vstack([rows, np.arange(series.n_obs)])
     drawn, rates = _tables(whole, rows)
-    probs = (0.5 - 0.5 * ci, MEDIAN, 0.5 + 0.5 * ci)
     job = Posteriors(
         fitted,
         LaneSettings(importance_for(fitted), probs),
@@ -299,7 +296,7 @@ def _tables(data: Data, rows: NDArray[np.int64]) -> tuple[Data, Floats]:
 
 def _months(rate: Floats) -> Estimate:
     """Doubling times from low, median and high of a rate."""
-    low, median, high = (MONTHS_PER_YEAR / x if x > 0.0 else None for x in rate[::-1])
+    low, median, high = ends(rate)
     note = None
     if high is None or median is None:
         note = "no progress cannot be excluded"

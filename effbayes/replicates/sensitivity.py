@@ -15,10 +15,9 @@ from effbayes.inference.lanes import Lanes, LaneSettings
 from effbayes.models import catalogue
 from effbayes.models.contract import data_from_series, stacked
 from effbayes.models.priors import KINDS
-from effbayes.replicates.fits import MEDIAN
+from effbayes.replicates.fits import ends, probs_of
 from effbayes.replicates.many import lean, sample_many
 from effbayes.replicates.posteriors import Posteriors, Where, importance_for
-from effbayes.trend import MONTHS_PER_YEAR
 
 if TYPE_CHECKING:
     from effbayes.types import Rows
@@ -179,11 +178,10 @@ def sensitivity(  # noqa: PLR0913 - the options of a fit, each by its own name
     UsageError, DataError
         As `effbayes.sample`; of other choices such errors are reported in their place.
     """
-    if not 0.0 < ci < 1.0:
-        raise UsageError(f"ci = {ci}, must be between 0 and 1")
+    probs = probs_of(ci, seed)
     told = progress or (lambda _: None)
     told("priors")
-    base, refits = _priors(series, model, prior, where, ci, seed, platform)
+    base, refits = _priors(series, model, prior, where, probs, seed, platform)
     left_out: dict[str, str] = {}
     for kind, choice, name, options in _alternatives(series, model, prior, where):
         told(choice)
@@ -196,7 +194,7 @@ def sensitivity(  # noqa: PLR0913 - the options of a fit, each by its own name
         if found.refused:
             left_out[choice] = found.refused[0]
             continue
-        refits.append(Refit(kind, choice, _months(found.rate()[0]), bool(found.ok[0])))
+        refits.append(Refit(kind, choice, ends(found.rate()[0]), bool(found.ok[0])))
     used = catalogue.with_rows(model, series, where)
 
     def size(refit: Refit) -> float:
@@ -213,7 +211,7 @@ def _priors(
     model: str,
     prior: str,
     where: Rows | None,
-    ci: float,
+    probs: tuple[float, ...],
     seed: int,
     platform: str | None,
 ) -> tuple[Refit, list[Refit]]:
@@ -231,7 +229,7 @@ def _priors(
         fitted,
         LaneSettings(
             importance_for(fitted),
-            (0.5 - 0.5 * ci, MEDIAN, 0.5 + 0.5 * ci),
+            probs,
             varied=tuple(numbers),
         ),
         Lanes(
@@ -252,7 +250,7 @@ def _priors(
         for times in TIMES
     ]
     refits = [
-        Refit("prior", name, _months(row), bool(ok))
+        Refit("prior", name, ends(row), bool(ok))
         for name, row, ok in zip(["as fitted", *names], rate, found["ok"], strict=True)
     ]
     return refits[0], refits[1:]
@@ -296,8 +294,3 @@ def _alternatives(
     for name in catalogue.MODELS:
         if name != model:
             yield "model", f"the {name} model", name, {"prior": prior}
-
-
-def _months(rate: Any) -> tuple[float | None, float | None, float | None]:
-    low, median, high = (MONTHS_PER_YEAR / float(x) if x > 0.0 else None for x in rate[::-1])
-    return low, median, high

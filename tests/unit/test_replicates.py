@@ -141,6 +141,12 @@ def test_what_cannot_be_resampled(series):
         bootstrap(eb.load_series("imagenet", "resnet50-training"))
     with pytest.raises(eb.DataError, match="6 rows are exact.* drawn twice"):
         bootstrap(series, "drift")
+    for refit in (bootstrap, sensitivity):
+        for seed in (-1, 1.5):
+            with pytest.raises(eb.UsageError, match="must be an integer from 0"):
+                refit(series, seed=seed)
+        with pytest.raises(eb.UsageError, match="between 0 and 1"):
+            refit(series, ci=95)
 
 
 class StoppedError(Exception):
