@@ -27,6 +27,8 @@ SCHEMA = "effbayes.sensitivity/1"
 TIMES = (0.5, 2.0)
 """What each number of a prior is multiplied by."""
 
+ROWS_IN_WORDS = {"all": "all rows", "frontier": "the records alone"}
+
 Progress = Callable[[str], None]
 """Called with what is done next."""
 
@@ -103,17 +105,31 @@ class Sensitivity:
     @property
     def sentence(self) -> str:
         """Which choice moves the answer most."""
-        known = [(each, self.change(each)) for each in self.refits]
-        lost = [each.choice for each, change in known if change is None]
-        moved = [(each, change) for each, change in known if change is not None]
-        if not moved or self.base.median is None:
-            return "No doubling time: progress is not certain under any choice."
-        most, change = max(moved, key=lambda pair: abs(np.log(pair[1])))
-        said = (
-            f"The doubling time of {self.base.median:.3g} months becomes {most.median:.3g} "
-            f"({100 * (change - 1):+.0f} %) with {most.choice}; no other choice moves it more"
+        known = [each for each in self.refits if each.median is not None]
+        lost = [each.choice for each in self.refits if each.median is None]
+        if self.base.median is None:
+            return self._sentence_without_median(known)
+        said = f"The doubling time of {self.base.median:.3g} months"
+        if not known:
+            return f"{said} is that of this choice alone: under every other there may be none."
+        moved = {each: each.median / self.base.median for each in known if each.median is not None}
+        most, change = max(moved.items(), key=lambda pair: abs(np.log(pair[1])))
+        said += (
+            f" becomes {most.median:.3g} ({100 * (change - 1):+.0f} %) with {most.choice}; no other"
+            " choice moves it more"
         )
         return said + (f"; under {', '.join(lost)} there may be none." if lost else ".")
+
+    @staticmethod
+    def _sentence_without_median(known: list[Refit]) -> str:
+        if not known:
+            return "No doubling time: progress is not certain under any choice."
+        months = sorted((each.median or 0.0, each.choice) for each in known)
+        ends = [f"{median:.3g} months with {choice}" for median, choice in (months[0], months[-1])]
+        found = f"under one other choice it is {ends[0]}"
+        if len(months) > 1:
+            found = f"under {len(months)} other choices it is from {ends[0]} to {ends[1]}"
+        return f"As fitted there may be no progress, so no doubling time; {found}."
 
     def summary(self) -> dict[str, Any]:
         """Everything reported, strict JSON."""
@@ -283,14 +299,27 @@ def _alternatives(
     if model == "loglinear":
         yield "noise", "Student's t noise", model, own | {"robust": True}
     used = catalogue.with_rows(model, series, where)
-    choices: tuple[tuple[Rows, str], ...] = (("all", "all rows"), ("frontier", "the records alone"))
-    for rows, words in choices:
-        other_rows = series.where(rows)
-        if not np.array_equal(other_rows.used, used.used) and other_rows.n_obs > 1:
-            yield "rows", words, model, {"prior": prior, "where": rows}
+    masks: dict[Rows, Any] = {"all": np.ones(series.n_table, bool), "frontier": series.frontier}
+    for rows, mask in masks.items():
+        if not np.array_equal(mask, used.used):
+            yield "rows", ROWS_IN_WORDS[rows], model, {"prior": prior, "where": rows}
     bounded = np.isfinite(used.value_low) | np.isfinite(used.value_high)
     if np.any(bounded & used.used):
         yield "rows", "point values without bounds", model, own | {"bounds": False}
     for name in catalogue.MODELS:
         if name != model:
-            yield "model", f"the {name} model", name, {"prior": prior}
+            # One choice at a time: the rows stay, unless the model is one of certain rows.
+            kept = None if name in catalogue.ROWS else where
+            words = f"the {name} model{_other_rows(name, series, kept, used)}"
+            yield "model", words, name, {"prior": prior, "where": kept}
+
+
+def _other_rows(name: str, series: Series, where: Rows | None, used: Series) -> str:
+    """In brackets, the rows of a model that are not those used; else nothing."""
+    try:
+        its = catalogue.with_rows(name, series, where)
+    except DataError:  # said where it is refitted
+        return ""
+    if np.array_equal(its.used, used.used):
+        return ""
+    return f" ({ROWS_IN_WORDS.get(its.rows, its.rows)})"

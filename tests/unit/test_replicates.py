@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +26,7 @@ from effbayes.replicates import resampling
 from effbayes.replicates.calibration import KEPT, calibrate
 from effbayes.replicates.leaving_out import leave_one_out
 from effbayes.replicates.resampling import bootstrap
-from effbayes.replicates.sensitivity import sensitivity
+from effbayes.replicates.sensitivity import Refit, Sensitivity, _alternatives, sensitivity
 from tests.unit.conftest import make_series
 
 
@@ -246,7 +247,55 @@ def moved(series):
 def test_every_model_is_set_beside(series):
     found = sensitivity(series, "frontier", where="all")
     made = {each.choice for each in found.refits} | set(found.left_out)
-    assert {f"the {name} model" for name in catalogue.MODELS if name != "frontier"} <= made
+    words = dict.fromkeys(catalogue.MODELS, "") | {"records": " (the records alone)"}
+    assert {f"the {name} model{of}" for name, of in words.items() if name != "frontier"} <= made
+
+
+@pytest.mark.parametrize(
+    ("model", "where", "expected"),
+    [
+        ("loglinear", "all", {"the frontier model": None, "the drift model": "all",
+                              "the records model (the records alone)": None}),
+        ("loglinear", None, {"the frontier model (all rows)": None, "the records model": None,
+                             "the changepoint model": None}),
+        ("frontier", None, {"the loglinear model (the records alone)": None}),
+    ],
+)  # fmt: skip
+def test_another_model_has_the_same_rows_or_says_which(series, model, where, expected):
+    found = {
+        choice: options["where"]
+        for kind, choice, _, options in _alternatives(series, model, "default", where)
+        if kind == "model"
+    }
+    assert expected.items() <= found.items()
+
+
+def test_one_record_alone_is_left_out():
+    """A choice that the table does not allow ends nothing."""
+    table = make_series(["2015-01-01", "2016-01-01", "2017-01-01"], [8.0, 9.0, 9.5])
+    table = replace(table, frontier=np.array([True, False, False]))
+    found = [choice for _, choice, _, _ in _alternatives(table, "loglinear", "default", None)]
+    assert "the records alone" in found
+    assert "the records model" in found
+
+
+@pytest.mark.parametrize(
+    ("base", "refits", "said"),
+    [
+        (16.0, {"a": 20.0, "b": 12.0, "c": None}, "16 months becomes 12 (-25 %) with b; no other "
+         "choice moves it more; under c there may be none."),
+        (16.0, {"a": None}, "16 months is that of this choice alone"),
+        (None, {"a": 20.0, "b": 12.0, "c": 15.0},
+         "under 3 other choices it is from 12 months with b to 20 months with a."),
+        (None, {"a": None, "b": 12.0}, "under one other choice it is 12 months with b."),
+        (None, {"a": None}, "progress is not certain under any choice."),
+    ],
+)  # fmt: skip
+def test_the_sentence_of_what_moves(series, base, refits, said):
+    made = [Refit("prior", name, (None, m, None), ok=True) for name, m in refits.items()]
+    first = Refit("prior", "as fitted", (None, base, None), ok=True)
+    found = Sensitivity(series, "loglinear", "default", first, tuple(made), {}, 0.95, 0)
+    assert said in found.sentence
 
 
 def test_priors_are_refitted(moved, series):
@@ -258,9 +307,12 @@ def test_priors_are_refitted(moved, series):
     np.testing.assert_allclose(
         narrow.months, [expected.low, expected.median, expected.high], rtol=0.12
     )
-    assert {"the signed prior", "Student's t noise", "all rows", "the frontier model"} <= set(
-        by_choice
-    )
+    assert {
+        "the signed prior",
+        "Student's t noise",
+        "all rows",
+        "the frontier model (all rows)",
+    } <= set(by_choice)
 
 
 def test_the_largest_change_comes_first_and_is_named(moved):
