@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -21,7 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from effbayes import posterior as post
+from effbayes import provenance
 from effbayes.analysis import Analysis
+from effbayes.dataset import Series
 from effbayes.errors import DataError, UsageError
 from effbayes.posterior import Interval
 from effbayes.types import Estimate, IntervalKind
@@ -56,7 +58,7 @@ class Score:
     pareto_k
         Its diagnostic, dims (obs,); above 0.7 (fewer draws: less) it cannot be trusted.
     failed
-        Labels of rows whose refit did not converge.
+        Labels of rows (where there is none, their places) whose refit did not converge.
     apart
         Why the model is not weighed; None where it is.
     """
@@ -214,14 +216,9 @@ def compare(
     """
     if len(fits) < 2:
         raise UsageError("a comparison needs at least two fits")
-    series = {fit.series.id for fit in fits}
-    if len(series) > 1 or len({_table(fit) for fit in fits}) > 1:
-        raise UsageError(f"these fits are of different tables: {', '.join(sorted(series))}")
-    digests = [fit.made_by["data_sha256"] for fit in fits]
-    weighed = max(dict.fromkeys(digests), key=digests.count)
+    _require_one_table([fit.series for fit in fits])
     scores = []
-    for name, fit, digest in zip(names(fits), fits, digests, strict=True):
-        reason = _why_apart(fit, same_rows=digest == weighed)
+    for name, fit, reason in zip(names(fits), fits, _why_apart(fits), strict=True):
         if reason is None:
             scores.append(_score(name, fit, platform, progress))
         else:
@@ -325,16 +322,45 @@ def verdict(times: Mapping[str, Estimate], ci: float) -> str:
     return f"The choice of a model {'hardly matters' if agree else 'matters'}: {said}."
 
 
-def _why_apart(fit: Analysis, *, same_rows: bool) -> str | None:
-    """Why a fit cannot be weighed against the others; None where it can."""
+def _require_one_table(series: Sequence[Series]) -> None:
+    """Refuse fits of different tables, whatever rows they use."""
+    named = sorted({one.id for one in series})
+    if len(named) > 1:
+        raise UsageError(f"these fits are of different tables: {', '.join(named)}")
+    # A digest, since a value that is not a number is not equal to itself.
+    whole = (replace(one, used=np.ones(one.n_table, dtype=bool)) for one in series)
+    if len(set(map(provenance.data_digest, whole))) > 1:
+        raise UsageError(
+            f"these fits are of different tables, all named {named[0]}: dates, values, bounds, "
+            "errors or labels differ"
+        )
+
+
+def _why_apart(fits: Sequence[Analysis]) -> list[str | None]:
+    """Why each fit cannot be weighed against the others; None where it can."""
+    reasons = [_why_never(fit) for fit in fits]
+    digests = [fit.made_by["data_sha256"] for fit in fits]
+    # Of those alone that can be weighed at all: others would make a group that comes to nothing.
+    able = [digest for digest, why in zip(digests, reasons, strict=True) if why is None]
+    weighed = max(dict.fromkeys(able), key=able.count, default="")
+    return [
+        why if why is not None or digest == weighed else _other_rows(fit.series)
+        for fit, digest, why in zip(fits, digests, reasons, strict=True)
+    ]
+
+
+def _other_rows(series: Series) -> str:
+    used = f"{series.n_obs} of {series.n_table} rows"
+    return f"it uses other rows ({used}): densities of other data cannot be compared"
+
+
+def _why_never(fit: Analysis) -> str | None:
+    """Why a fit cannot be weighed whatever is beside it."""
     from effbayes.models import catalogue  # noqa: PLC0415 - JAX is slow to import
 
     series = fit.series
     if fit.settings["model"] == catalogue.POOLED:
         return "it was pooled with other series, whose rows tell of it too"
-    if not same_rows:
-        used = f"{series.n_obs} of {series.n_table} rows"
-        return f"it uses other rows ({used}): densities of other data cannot be compared"
     model = catalogue.restore(fit.settings, series)
     for row in np.flatnonzero(series.used):
         others = series.used.copy()
@@ -342,13 +368,13 @@ def _why_apart(fit: Analysis, *, same_rows: bool) -> str | None:
         try:
             model.check(series.select(others, "all but one"))
         except DataError as error:
-            return f"no row can be left out: without {series.label[row] or row + 1}, {error}"
+            return f"no row can be left out: without {row_name(series, int(row))}, {error}"
     return None
 
 
-def _table(fit: Analysis) -> tuple[Any, ...]:
-    series = fit.series
-    return tuple(series.date.tolist()), tuple(series.value.tolist()), series.direction
+def row_name(series: Series, row: int) -> str:
+    """The label of a row, or else its place in the table."""
+    return series.label[row] or f"row {row + 1}"
 
 
 def _score(name: str, fit: Analysis, platform: str | None, progress: Progress | None) -> Score:
@@ -363,7 +389,7 @@ def _score(name: str, fit: Analysis, platform: str | None, progress: Progress | 
         progress=None if progress is None else partial(progress, name),
     )
     used = np.flatnonzero(fit.series.used)
-    failed = tuple(fit.series.label[used[row]] for row in np.flatnonzero(~found.ok))
+    failed = tuple(row_name(fit.series, int(row)) for row in used[~found.ok])
     psis, pareto_k = _psis(fit)
     return Score(name, fit, found.elpd, found.mcse, psis, pareto_k, failed)
 

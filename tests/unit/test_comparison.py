@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+from importlib import import_module
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 import effbayes as eb
-from effbayes import comparison, diagnostics
+from effbayes import comparison, diagnostics, provenance
 from effbayes.types import Estimate
+from tests.unit.conftest import make_series
 
 
 @pytest.mark.parametrize(
@@ -55,6 +60,60 @@ def test_fits_that_cannot_be_compared(alexnet):
     other = eb.sample(eb.load_series("go", "alphago-zero-level"), **SHORT)
     with pytest.raises(eb.UsageError, match="different tables"):
         comparison.compare([one, other])
+
+
+def stub(series, model="loglinear", **settings):
+    """A fit of which a comparison looks at settings and rows alone."""
+    priors = asdict(import_module(f"effbayes.models.{model}").Priors())
+    return SimpleNamespace(
+        series=series,
+        settings={"model": model, "prior": "default", "priors": priors, **settings},
+        made_by={"data_sha256": provenance.data_digest(series)},
+    )
+
+
+@pytest.fixture
+def scored(monkeypatch):
+    """Comparisons without refits."""
+
+    def score(name, fit, *_):
+        return comparison.Score(name, fit, np.full(fit.series.n_obs, -1.0))
+
+    monkeypatch.setattr(comparison, "_score", score)
+
+
+BOUNDED = make_series(
+    ["2015-01-01", "2016-01-01", "2017-01-01", "2018-01-01", "2019-01-01"],
+    [np.nan, 7.0, 5.0, 4.0, 2.0],
+    value_low=[8.0, *[np.nan] * 4],
+    value_high=[9.0, *[np.nan] * 4],
+)
+
+
+def test_a_row_known_by_its_bounds_is_the_same_row(scored):
+    found = comparison.compare([stub(BOUNDED), stub(replace(BOUNDED))])
+    assert set(found.weights) == {"loglinear #1", "loglinear #2"}
+
+
+@pytest.mark.parametrize("column", ["value_high", "value_sd", "date_sd_days"])
+def test_other_bounds_or_errors_are_another_table(column):
+    other = replace(BOUNDED, **{column: getattr(BOUNDED, column) + 0.5})
+    with pytest.raises(eb.UsageError, match="different tables, all named made"):
+        comparison.compare([stub(BOUNDED), stub(other)])
+
+
+def test_fits_that_are_never_weighed_do_not_choose_the_rows(scored):
+    """Two pooled fits of all rows beside one of four."""
+    some = BOUNDED.select([True, True, True, True, False], "four")
+    pooled = [stub(BOUNDED, "hierarchical"), stub(BOUNDED, "hierarchical")]
+    found = comparison.compare([*pooled, stub(some)])
+    assert found.weights == {"loglinear": 1.0}
+    assert all("pooled" in score.apart for score in found.scores if score.apart)
+
+
+def test_a_row_without_a_label_has_a_place():
+    table = make_series(["2015-01-01", "2016-01-01"], [8.0, 7.0], label=("", "b"))
+    assert [comparison.row_name(table, row) for row in range(2)] == ["row 1", "b"]
 
 
 def test_names_tell_fits_apart(alexnet):
