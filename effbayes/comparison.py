@@ -6,7 +6,9 @@ doi:10.1007/s11222-016-9696-4, estimate it by importance sampling from one fit, 
 stand beside, with the Pareto k that tells where it cannot be trusted). Stacking weights maximize
 the score of the mixture, :math:`\sum_i \log \sum_k w_k p_k(y_i \mid y_{-i})` (Yao et al. 2018,
 doi:10.1214/17-BA1091). Only models of the same rows can be weighed, and of a series whose every row
-can be spared; others stand apart.
+can be spared; others stand apart. So does the model of records, which has a row's density given the
+rows before it: without the row, the next has another mark to beat, and the two do not make
+:math:`p(y_i \mid y_{-i})`.
 """
 
 from __future__ import annotations
@@ -29,7 +31,6 @@ from effbayes.posterior import Interval
 from effbayes.types import Estimate, IntervalKind
 
 SCHEMA = "effbayes.comparison/1"
-HIGH_PARETO_K = 0.7
 AVERAGED_DRAWS = 4000
 MEDIANS_AGREE, ENDS_AGREE = 1.15, 1.5
 """Greatest ratio of medians, and of interval's ends, of models that agree."""
@@ -130,7 +131,7 @@ class Comparison:
         if score.elpd is None or best.elpd is None:
             raise UsageError(f"model {score.name} stands apart: {score.apart}")
         each = score.elpd - best.elpd
-        return float(each.sum()), float(np.sqrt(len(each) * each.var()))
+        return float(each.sum()), _se_of_sum(each)
 
     def sentence(self, ci: float = 0.95, kind: IntervalKind = "eti") -> str:
         """Whether the choice of a model matters, in one sentence."""
@@ -180,7 +181,7 @@ class Comparison:
         row |= {
             "elpd": float(score.elpd.sum()),
             "elpd_mcse": float(np.sqrt(np.sum(score.mcse**2))),
-            "elpd_se": float(np.sqrt(len(score.elpd) * score.elpd.var())),
+            "elpd_se": _se_of_sum(score.elpd),
             "elpd_difference": difference,
             "elpd_difference_se": error,
             "weight": self.weights[score.name],
@@ -233,6 +234,11 @@ def compare(
     weights = stacking_weights(densities)
     by_name = {score.name: float(w) for score, w in zip(found, weights, strict=True)}
     return Comparison(tuple(ranked), by_name)
+
+
+def _se_of_sum(each: Floats) -> float:
+    """Standard error of a sum over rows: eq. 23 of Vehtari, Gelman and Gabry (2017)."""
+    return float(np.sqrt(len(each) * each.var(ddof=1)))
 
 
 def stacking_weights(elpd: Floats, *, tolerance: float = 1e-12) -> Floats:
@@ -305,12 +311,13 @@ def verdict(times: Mapping[str, Estimate], ci: float) -> str:
     medians = [time.median for time in times.values() if time.median is not None]
     highs = [time.high for time in times.values() if time.high is not None]
     lows = [time.low for time in times.values() if time.low is not None]
-    spread = f"medians from {min(medians):.3g} to {max(medians):.3g} months" if medians else ""
     ends = (
         f"upper limits ({100 * ci:g} %) from {min(highs):.3g} to {max(highs):.3g}" if highs else ""
     )
     if open_ended and highs:
         ends += f", and none for {', '.join(open_ended)}"
+    if not medians:
+        return "No model has a doubling time: progress is not certain under any."
     agree = (
         not (open_ended and highs)
         and len(medians) == len(times)
@@ -318,7 +325,8 @@ def verdict(times: Mapping[str, Estimate], ci: float) -> str:
         and (not highs or max(highs) <= ENDS_AGREE * min(highs))
         and (not lows or max(lows) <= ENDS_AGREE * min(lows))
     )
-    said = "; ".join(part for part in (spread, ends) if part) or "no model has a doubling time"
+    spread = f"medians from {min(medians):.3g} to {max(medians):.3g} months"
+    said = "; ".join(part for part in (spread, ends) if part)
     return f"The choice of a model {'hardly matters' if agree else 'matters'}: {said}."
 
 
@@ -361,6 +369,8 @@ def _why_never(fit: Analysis) -> str | None:
     series = fit.series
     if fit.settings["model"] == catalogue.POOLED:
         return "it was pooled with other series, whose rows tell of it too"
+    if fit.settings["model"] == "records":
+        return "no record can be left out: each is the mark that the next had to beat"
     model = catalogue.restore(fit.settings, series)
     for row in np.flatnonzero(series.used):
         others = series.used.copy()

@@ -25,7 +25,8 @@ from tests.unit.conftest import make_series
         ({"a": Estimate(16, 13, 21), "b": Estimate(17, 13, 97)}, "matters: medians from 16 to 17"),
         ({"a": Estimate(16, 13, 21), "b": Estimate(24, 20, 29)}, "matters: medians from 16 to 24"),
         ({"a": Estimate(16, 13, 21), "b": Estimate(17, 13, None)}, "and none for b"),
-        ({"a": Estimate(None, None, None), "b": Estimate(None, None, None)}, "no model has"),
+        ({"a": Estimate(None, None, None), "b": Estimate(None, None, None)}, "No model has"),
+        ({"a": Estimate(None, 20, None), "b": Estimate(20, 16, None)}, "matters: medians from 20"),
     ],
 )
 def test_the_sentence(times, said):
@@ -109,6 +110,25 @@ def test_fits_that_are_never_weighed_do_not_choose_the_rows(scored):
     found = comparison.compare([*pooled, stub(some)])
     assert found.weights == {"loglinear": 1.0}
     assert all("pooled" in score.apart for score in found.scores if score.apart)
+
+
+def test_records_are_shown_and_not_weighed(scored):
+    """A record is the mark of the next, whose density is another without it."""
+    found = comparison.compare([stub(BOUNDED, "records"), stub(BOUNDED)])
+    assert found.weights == {"loglinear": 1.0}
+    assert found.scores[-1].name == "records"
+    assert "the mark that the next had to beat" in found.scores[-1].apart
+
+
+def test_standard_errors_have_the_variance_of_a_sample(alexnet):
+    """Vehtari, Gelman and Gabry (2017), eq. 23: n - 1 under the sum of squares."""
+    better, worse = np.array([-1.0, -2.0, -4.0]), np.array([-2.0, -3.5, -4.5])
+    first = comparison.Score("a", stub(alexnet), better)
+    second = comparison.Score("b", stub(alexnet), worse)
+    found = comparison.Comparison((first, second), {"a": 1.0, "b": 0.0})
+    difference, error = found.elpd_difference(second)
+    assert difference == -3.0
+    assert error == pytest.approx(np.sqrt(3.0 * 0.5 / 2.0))
 
 
 def test_a_row_without_a_label_has_a_place():
