@@ -34,6 +34,9 @@ KILLS = 2
 """Times that Dask may give a part up because workers died at it, each after the deaths that its
 scheduler allows (`distributed.scheduler.allowed-failures`, 3)."""
 
+LOSSES = 3
+"""Times that the results of a part may fail to arrive, before the run is given up."""
+
 PULSE = 1.0
 """Seconds between two looks at the cluster."""
 
@@ -146,22 +149,34 @@ class Dask:
         """Results of a task that ended; None where it has to run once more."""
         from distributed import KilledWorker  # noqa: PLC0415 - an optional dependency
 
-        if future.status == "error":
-            error = future.exception(timeout=self.patience)
-            if isinstance(error, KilledWorker):
-                task.kills += 1
-                if task.kills < KILLS:
-                    return None
-                raise ClusterError(
-                    f"workers died again and again at lanes {task.first} and on: is their memory "
-                    f"enough, and effbayes installed there? ({error})"
-                )
-            raise _explained(error)
+        error: BaseException | None = None
         try:
-            # Of a scheduler that was lost, all futures are cancelled.
-            found = future.result(timeout=self.patience / 2.0)
-        except (CancelledError, OSError):
+            if future.status == "error":
+                error = future.exception(timeout=self.patience)
+            else:
+                found = future.result(timeout=self.patience / 2.0)
+        except CancelledError:
+            # All futures of a scheduler that was lost are; whether it comes back is watched.
             return None
+        except OSError as lost:
+            task.losses += 1
+            if task.losses < LOSSES:
+                return None
+            raise ClusterError(
+                f"results of lanes {task.first} and on did not arrive, {LOSSES} times, the last "
+                f"after {self.patience / 2.0:g} s: is the network slow? Dask(client, patience=...) "
+                "waits longer"
+            ) from lost
+        if isinstance(error, KilledWorker):
+            task.kills += 1
+            if task.kills < KILLS:
+                return None
+            raise ClusterError(
+                f"workers died again and again at lanes {task.first} and on: is their memory "
+                f"enough, and effbayes installed there? ({error})"
+            )
+        if error is not None:
+            raise _explained(error)
         if isinstance(found, EffbayesError):
             raise found
         return dict(found)
@@ -203,6 +218,7 @@ class _Task:
     first: int
     part: Part
     kills: int = 0
+    losses: int = 0
 
 
 def _up_to(room: int, again: list[_Task], fresh: Iterator[_Task]) -> Iterator[_Task]:

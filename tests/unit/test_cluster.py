@@ -179,6 +179,28 @@ def test_a_cluster_without_this_package_is_explained(error):
     assert "every worker need effbayes" in str(explained)
 
 
+@pytest.mark.parametrize("status", ["finished", "error"])
+def test_results_that_do_not_arrive_are_not_waited_for_without_end(status):
+    def late(timeout):
+        raise TimeoutError
+
+    future = SimpleNamespace(status=status, result=late, exception=late)
+    there, task = Dask(None), cluster._Task(40, None)
+    for _ in range(cluster.LOSSES - 1):
+        assert there._taken(future, task) is None
+    with pytest.raises(eb.ClusterError, match="lanes 40 and on did not arrive, 3 times"):
+        there._taken(future, task)
+
+
+def test_an_error_of_the_system_on_a_worker_is_no_loss():
+    def failed(timeout):
+        return OSError("disk full")
+
+    future = SimpleNamespace(status="error", exception=failed)
+    with pytest.raises(OSError, match="disk full"):
+        Dask(None)._taken(future, cluster._Task(0, None))
+
+
 @pytest.mark.slow
 def test_posteriors_of_many_series_are_the_same_bit_for_bit(client, tmp_path, monkeypatch):
     monkeypatch.setattr(posteriors, "CHUNK", 35)
