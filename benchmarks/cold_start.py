@@ -11,15 +11,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from shared import installed, machine, write
 
 HERE = Path(__file__).resolve().parent
 ALEXNET = ["sample", "--domain", "imagenet", "--series", "alexnet-training", "--json"]
@@ -32,6 +32,7 @@ PEERS = {
     "Bambi": ("bambi_script.py", ("bambi",)),
     "PyStan": ("pystan_script.py", ("pystan",)),
 }
+PACKAGES = ("effbayes", "jax", "numpyro", "arviz", "pymc", "nutpie", "bambi", "pystan")
 SLOW_PEERS = tuple(PEERS)[1:]
 PARTS = """
 import json, sys, time
@@ -99,7 +100,7 @@ def main() -> None:
         figures = _measure(programs, arguments.runs, arguments.peer_runs, Path(folder))
         parts = _parts(Path(folder), arguments.peer_runs)
     result = {
-        "machine": _machine(),
+        "machine": machine(PACKAGES),
         "runs": arguments.runs,
         "runs of the slow peers": arguments.peer_runs,
         "not installed": missing,
@@ -108,9 +109,7 @@ def main() -> None:
         "parts_of_a_run_s": parts,
     }
     _print(result)
-    if arguments.out is not None:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write(arguments.out, result)
 
 
 def _programs(folder: Path) -> tuple[dict, list[str]]:
@@ -120,7 +119,7 @@ def _programs(folder: Path) -> tuple[dict, list[str]]:
     programs = {}
     missing = []
     for name, (script, packages) in PEERS.items():
-        if all(map(_installed, packages)):
+        if all(map(installed, packages)):
             programs[name] = ([sys.executable, str(HERE / "peers" / script)], {})
         else:
             missing.append(name)
@@ -207,29 +206,11 @@ def _run(command: list[str], environment: dict[str, str]) -> subprocess.Complete
     )
 
 
-def _installed(package: str) -> bool:
-    try:
-        version(package)
-    except PackageNotFoundError:
-        return False
-    return True
-
-
 def _spread(values: list[float]) -> dict[str, float]:
     return {
         "min": round(min(values), 3),
         "median": round(statistics.median(values), 3),
         "max": round(max(values), 3),
-    }
-
-
-def _machine() -> dict[str, object]:
-    packages = ("effbayes", "jax", "numpyro", "arviz", "pymc", "nutpie", "bambi", "pystan")
-    return {
-        "system": platform.platform(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in packages if _installed(name)},
     }
 
 

@@ -16,16 +16,18 @@ and the log-linear model is not wrong about the slope: only less sharp.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
+import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+# `scripts` and `reliability` run this file from elsewhere.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from shared import machine, write
 
 import effbayes as eb
 from effbayes import runtime
@@ -73,12 +75,10 @@ def main() -> None:
         "seed": arguments.seed,
         "ways": {way: summarize(rows) for way, rows in found.items()},
         "seconds": round(time.perf_counter() - began, 1),
-        "machine": machine(),
+        "machine": machine(("effbayes", "jax", "numpyro", "arviz")),
     }
     print(as_markdown(result))
-    if arguments.out is not None:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write(arguments.out, result)
 
 
 def draw_table(rng: np.random.Generator, dates: str) -> eb.Series:
@@ -156,17 +156,6 @@ def as_markdown(result: dict[str, Any]) -> str:
             f"{each['verdict_ok']} of {result['sets']} |"
         )
     return "\n".join(lines)
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were made on and with."""
-    packages = ("effbayes", "jax", "numpyro", "arviz")
-    return {
-        "system": platform.platform(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in packages},
-    }
 
 
 if __name__ == "__main__":

@@ -19,19 +19,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from shared import cores, installed, machine, write
 
 PEERS = Path(__file__).resolve().parent / "peers"
-LANES = "effbayes, lanes"
+LANES, LANES_SCRIPT = "effbayes, lanes", "many_lanes.py"
 CHEES = "many_blackjax.py"
 SAFE, SHORT = {"warmup": 500, "number": 500}, {"warmup": 250, "number": 400}
 """Steps and draws of each of its 16 chains; with 200 and 100, ArviZ certified next to none."""
@@ -55,7 +54,7 @@ POOLED: dict[str, tuple[str, tuple[str, ...], int, dict[str, Any]]] = {
 """As `CHAINS`, of eight series pooled; the number is the acceptance that a sampler aims at."""
 SIDE_BY_SIDE = 1024
 """Data sets of a peer that go through its program in lock step on an accelerator."""
-PARTS = ("posteriors", "pooled", "growth", "widths", "precision", "sbc")
+PACKAGES = ("effbayes", "jax", "numpyro", "blackjax", "arviz", "pymc", "nutpie", "pystan")
 
 
 def main() -> None:
@@ -69,9 +68,7 @@ def main() -> None:
             # A part takes the place of its own older figures, and keeps how it was measured.
             options = result.get("options", {}) | part.get("options", {})
             result |= part | {"options": options}
-            if chosen.out is not None:
-                chosen.out.parent.mkdir(parents=True, exist_ok=True)
-                chosen.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+            write(chosen.out, result)
     _print(result)
 
 
@@ -83,12 +80,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--pooled-sets", type=int, default=128, help="of eight series each")
     parser.add_argument("--peer-sets", type=int, help="at most so many for every peer")
     parser.add_argument("--peers", default=";".join(CHAINS | POOLED), help="names, by semicolons")
-    parser.add_argument("--parts", default=",".join(PARTS))
+    parser.add_argument("--parts", default=",".join(MEASURES))
     parser.add_argument("--lanes", default="100,1000,10000,100000")
     parser.add_argument("--widths", default="", help="default: 1 to 256 (CPU), 64 to 65536")
     parser.add_argument("--rounds", type=int, default=3, help="of the widths")
     parser.add_argument("--sbc", type=int, default=10_000)
-    parser.add_argument("--threads", type=int, default=_cores())
+    parser.add_argument("--threads", type=int, default=cores())
     parser.add_argument("--platform", choices=("cpu", "gpu"), default="cpu")
     parser.add_argument("--seed", type=int, default=2020)
     parser.add_argument("--out", type=Path)
@@ -142,34 +139,49 @@ def _reason(said: str) -> str:
 
 def _measured(ask: Asker, chosen: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Figures part by part, each with the machine's load before it."""
-    lanes, parts = "many_lanes.py", chosen.parts.split(",")
+    parts = [part.strip() for part in chosen.parts.split(",")]
+    unknown = set(parts) - MEASURES.keys()
+    if unknown:
+        raise SystemExit(f"no part {', '.join(sorted(unknown))}; there are {', '.join(MEASURES)}")
+    yield {"machine": machine(PACKAGES)}
     if {"posteriors", "widths", "precision"} & set(parts):
-        _draw(ask, lanes, chosen.sets)
-    options = {part: _plain(chosen) | {"load_before": _load()} for part in parts}
-    yield {"machine": _machine(), "options": options}
-    if "posteriors" in parts:
-        posteriors = {LANES: ask(lanes, what="posteriors", sets=chosen.sets)}
-        posteriors |= _peers(ask, chosen, CHAINS)
-        _compare(posteriors)
-        yield {"posteriors": posteriors}
-    if "pooled" in parts:
-        yield {"pooled": _pooled(ask, chosen)}
-    if "growth" in parts:
-        growth = []
-        for number in map(int, chosen.lanes.split(",")):
-            growth.append(ask(lanes, what="growth", lanes=number, warm_up=2048))
-            yield {"growth": growth}
-    if "widths" in parts:
-        widths = _widths(chosen)
-        sets = min(512, chosen.sets) if chosen.platform == "cpu" else chosen.sets
-        yield {"widths": ask(lanes, what="widths", sets=sets, widths=widths, rounds=chosen.rounds)}
-    if "precision" in parts:
-        width, sets = 1024, chosen.sets
-        if chosen.platform == "cpu":
-            width, sets = 8, min(512, sets)
-        yield {"precision": ask(lanes, what="precision", sets=sets, width=width)}
-    if "sbc" in parts:
-        yield {"sbc": ask(lanes, what="sbc", lanes=chosen.sbc, warm_up=1024)}
+        _draw(ask, LANES_SCRIPT, chosen.sets)
+    for part, measure in MEASURES.items():
+        if part in parts:
+            options = {part: _plain(chosen) | {"load_before": _load()}}
+            for figures in measure(ask, chosen):
+                yield {part: figures, "options": options}
+
+
+def _posteriors(ask: Asker, chosen: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    found = {LANES: ask(LANES_SCRIPT, what="posteriors", sets=chosen.sets)}
+    found |= _peers(ask, chosen, CHAINS)
+    _compare(found)
+    yield found
+
+
+def _growth(ask: Asker, chosen: argparse.Namespace) -> Iterator[list[dict[str, Any]]]:
+    growth = []
+    for number in map(int, chosen.lanes.split(",")):
+        growth.append(ask(LANES_SCRIPT, what="growth", lanes=number, warm_up=2048))
+        yield growth
+
+
+def _by_width(ask: Asker, chosen: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    sets = min(512, chosen.sets) if chosen.platform == "cpu" else chosen.sets
+    told = {"widths": _widths(chosen), "rounds": chosen.rounds}
+    yield ask(LANES_SCRIPT, what="widths", sets=sets, **told)
+
+
+def _precision(ask: Asker, chosen: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    width, sets = 1024, chosen.sets
+    if chosen.platform == "cpu":
+        width, sets = 8, min(512, sets)
+    yield ask(LANES_SCRIPT, what="precision", sets=sets, width=width)
+
+
+def _sbc(ask: Asker, chosen: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    yield ask(LANES_SCRIPT, what="sbc", lanes=chosen.sbc, warm_up=1024)
 
 
 def _draw(ask: Asker, script: str, sets: int) -> None:
@@ -178,14 +190,25 @@ def _draw(ask: Asker, script: str, sets: int) -> None:
         raise SystemExit(f"no data sets: {drawn['failed']}")
 
 
-def _pooled(ask: Asker, chosen: argparse.Namespace) -> dict[str, Any]:
+def _pooled(ask: Asker, chosen: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Eight series pooled, on data sets of their own."""
     script, sets = "many_pooled.py", chosen.pooled_sets
     _draw(ask, script, sets)
     found = {LANES: ask(script, what="posteriors", sets=sets)}
     found |= _peers(ask, chosen, POOLED)
     _compare(found)
-    return found
+    yield found
+
+
+MEASURES = {
+    "posteriors": _posteriors,
+    "pooled": _pooled,
+    "growth": _growth,
+    "widths": _by_width,
+    "precision": _precision,
+    "sbc": _sbc,
+}
+"""Parts, in the order in which they are measured."""
 
 
 def _peers(ask: Asker, chosen: argparse.Namespace, known: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,7 +220,7 @@ def _peers(ask: Asker, chosen: argparse.Namespace, known: Mapping[str, Any]) -> 
     for name, (script, packages, sets, told) in known.items():
         if name not in asked:
             continue
-        if not all(map(_installed, packages)):
+        if not all(map(installed, packages)):
             found[name] = {"failed": "not installed"}
             continue
         whole = chosen.pooled_sets if known is POOLED else chosen.sets
@@ -305,33 +328,9 @@ def _plain(chosen: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in vars(chosen).items() if name not in left_out}
 
 
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _load() -> float | None:
     """Processes that ran or waited, on average of the last minute."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-
-
-def _installed(package: str) -> bool:
-    try:
-        version(package)
-    except PackageNotFoundError:
-        return False
-    return True
-
-
-def _machine() -> dict[str, object]:
-    packages = ("effbayes", "jax", "numpyro", "blackjax", "arviz", "pymc", "nutpie", "pystan")
-    return {
-        "system": platform.platform(),
-        "cores": _cores(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in packages if _installed(name)},
-    }
 
 
 if __name__ == "__main__":

@@ -11,20 +11,16 @@ take turns, and a ratio is the median over rounds of a model's time to log-linea
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from shared import POST, machine, write
+
 import effbayes as eb
 from effbayes.models.catalogue import MODELS
-
-POST = ("imagenet", "translation", "go", "dota2")
 
 
 def jobs() -> dict[str, dict[str, Callable[[int], Any]]]:
@@ -72,15 +68,9 @@ def main() -> None:
     report = {
         "rounds": chosen.rounds,
         "results": results,
-        "machine": {
-            "system": platform.platform(),
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-            "versions": {name: version(name) for name in ("effbayes", "jax", "numpyro")},
-        },
+        "machine": machine(("effbayes", "jax", "numpyro")),
     }
-    if chosen.out is not None:
-        chosen.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write(chosen.out, report)
 
 
 if __name__ == "__main__":

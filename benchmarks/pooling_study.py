@@ -16,7 +16,7 @@ series 0.4 doublings, with a spread of 0.5 in its logarithm.
 from __future__ import annotations
 
 import argparse
-import json
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +25,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+# `scripts` and `reliability` run this file from elsewhere.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from shared import machine, write
+
 import effbayes as eb
 from effbayes.pooled import sample_pooled
+from effbayes.posterior import Interval, estimate
 
 MONTHS, TAU, SIGMA, SIGMA_SPREAD = 14.0, 0.4, 0.4, 0.5
 SHORT, LONG = 4, 4
@@ -61,28 +67,23 @@ def draw_world(rng: np.random.Generator, *, outlier: bool) -> World:
     return World(series, months)
 
 
-def interval(draws: np.ndarray) -> tuple[float, float]:
-    tail = 0.5 * (1.0 - PROB)
-    low, high = np.quantile(draws, [tail, 1.0 - tail])
-    return float(low), float(high)
-
-
 def study(worlds: int, *, outlier: bool, seed: int, settings: dict[str, int]) -> dict[str, Any]:
     """Figures of both models; dims of what is gathered are (world, series of two rows)."""
     rng = np.random.default_rng([seed, int(outlier)])
     inside: dict[str, list[list[bool]]] = {"loglinear": [], "hierarchical": []}
     width: dict[str, list[list[float]]] = {"loglinear": [], "hierarchical": []}
-    not_converged = {"loglinear": 0, "hierarchical": 0}
+    divergent = {"loglinear": 0, "hierarchical": 0}
     for k in range(worlds):
         world = draw_world(rng, outlier=outlier)
         pooled = sample_pooled(world.series, seed=k, **settings)
         alone = [eb.sample(one, seed=k, **settings) for one in world.series[:SHORT]]
         members = [pooled.members[one.id] for one in world.series[:SHORT]]
         # Judged by divergences alone: runs are short here, and ESS falls short of what is asked.
-        not_converged["hierarchical"] += int(pooled.stats["diverging"].sum() > 0)
-        not_converged["loglinear"] += sum(int(fit.stats["diverging"].sum() > 0) for fit in alone)
+        divergent["hierarchical"] += int(pooled.stats["diverging"].sum() > 0)
+        divergent["loglinear"] += sum(int(fit.stats["diverging"].sum() > 0) for fit in alone)
         for name, fits in (("loglinear", alone), ("hierarchical", members)):
-            ends = [interval(12.0 / fit.draws["rate"]) for fit in fits]
+            times = [estimate(12.0 / fit.draws["rate"], Interval(PROB)) for fit in fits]
+            ends = [(time.low, time.high) for time in times]
             truth = world.months[:SHORT]
             inside[name].append(
                 [low < true < high for (low, high), true in zip(ends, truth, strict=True)]
@@ -95,7 +96,7 @@ def study(worlds: int, *, outlier: bool, seed: int, settings: dict[str, int]) ->
         found[name] = {"members": figures(held[:, own], wide[:, own])}
         if outlier:
             found[name]["outlier"] = figures(held[:, :1], wide[:, :1])
-        found[name]["runs_with_divergences"] = not_converged[name]
+        found[name]["runs_with_divergences"] = divergent[name]
     return found
 
 
@@ -149,9 +150,9 @@ def main() -> None:
         "seed": chosen.seed,
         "seconds": round(time.perf_counter() - began, 1),
         "results": results,
+        "machine": machine(("effbayes", "jax", "numpyro", "numpy")),
     }
-    if chosen.out:
-        chosen.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write(chosen.out, report)
 
 
 if __name__ == "__main__":

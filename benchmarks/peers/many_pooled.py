@@ -7,10 +7,16 @@ rows lie end to end: dates `t`, the series that a row is `of`, values `y` (set, 
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import many_shared
 import numpy as np
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from shared import POST
 
 import effbayes as eb
 from effbayes import runtime
@@ -20,7 +26,6 @@ from effbayes.models import hierarchical
 from effbayes.models.contract import Data
 from effbayes.replicates.posteriors import METHODS, Posteriors, Where, importance_for
 
-POST = ("imagenet", "translation", "go", "dota2")
 SERIES = [one.without_bounds() for name in POST for one in eb.load_domain(name).values()]
 MODEL = hierarchical.make_model(SERIES, hierarchical.Priors(), robust=False)
 
