@@ -15,18 +15,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import calibrating
 import covering
 import references
 import worlds
+from shared import machine, write
 
 from effbayes import provenance, runtime
 
@@ -41,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     unknown = set(asked.parts) - PARTS.keys()
     if unknown:
         raise SystemExit(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    _require_models(asked)
     found: dict[str, Any] = {"schema": SCHEMA, "parts": {}}
     if asked.out is not None and asked.out.exists():
         found = json.loads(asked.out.read_text(encoding="utf-8"))
@@ -57,9 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
             "machine": machine(),
         }
         found["parts"][part] = merged(part, found["parts"].get(part, {}), figures)
-        if asked.out is not None:
-            asked.out.parent.mkdir(parents=True, exist_ok=True)
-            asked.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        write(asked.out, found, indent=1)
     wrong = faults({name: found["parts"][name] for name in asked.parts})
     for each in wrong:
         print(f"FAILED {each}", file=sys.stderr)
@@ -85,22 +85,16 @@ def faults(parts: dict[str, Any]) -> list[str]:
         for run in parts.get("calibration", {}).get("runs", ())
         if run["gated"] and not run["ok"]
     ]
-    found += [f"tests/reference: {name}" for name in parts.get("references", {}).get("failed", ())]
+    tests = parts.get("references", {})
+    found += [f"tests/reference: {name}" for name in tests.get("failed", ())]
+    # A known answer that nothing is held against is none.
+    found += [f"tests/reference: {name} was skipped" for name in tests.get("skipped", ())]
     found += [
         f"{cell['kind']}, {cell['rows']} rows: {100 * cell['share']:.1f} % of 95 % intervals"
         for cell in parts.get("coverage", {}).get("cells", ())
         if covering.is_wrong(cell)
     ]
     return found
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were made on."""
-    return {
-        "system": platform.platform(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-    }
 
 
 def _calibration(asked: argparse.Namespace) -> dict[str, Any]:
@@ -159,7 +153,7 @@ def _folder(asked: argparse.Namespace, part: str) -> Path | None:
 def _parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--parts", type=lambda x: x.split(","), default=list(PARTS), help=", ".join(PARTS))
+    add("--parts", type=_parts, default=list(PARTS), help=", ".join(PARTS))
     add("--sets", type=int, default=2000, help="data sets of each model and design")
     add("--cell", type=int, default=1000, help="data sets of each cell of the grid")
     add("--models", type=_names, default=(), help="of calibration and worlds, by ';'; else all")
@@ -172,8 +166,28 @@ def _parsed(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(","))
+
+
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(text.split(";"))
+    return tuple(name.strip() for name in text.split(";") if name.strip())
+
+
+def _require_models(asked: argparse.Namespace) -> None:
+    """Refuse a model that no part has, and a part that has none of those asked for."""
+    every = {
+        "calibration": {run.model for run in calibrating.runs()},
+        "worlds": set(worlds.MODELS),
+    }
+    here = {part: known for part, known in every.items() if part in asked.parts}
+    known, wanted = set().union(*here.values()), set(asked.models)
+    if here and wanted - known:
+        unknown = ", ".join(sorted(wanted - known))
+        raise SystemExit(f"no model {unknown}; there are {'; '.join(sorted(known))}")
+    for part, its in here.items():
+        if wanted and not wanted & its:
+            raise SystemExit(f"{part} has none of these models; it has {'; '.join(sorted(its))}")
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from shared import POST
 
 import effbayes as eb
 from effbayes import runtime
@@ -24,8 +25,6 @@ from effbayes.replicates.folder import Folder
 from effbayes.replicates.posteriors import METHODS, Posteriors, importance_for
 
 FALSE_ALARM = 1e-3
-POOLED = ("imagenet", "translation", "go", "dota2")
-"""Domains whose eight series are pooled, as in the post that the package began with."""
 DEAR, FEWER = "changepoint", 0.2
 """A model that costs many times what others do has a share of the data sets."""
 VALUE_SD, DATE_SD_DAYS = 0.3, 60.0
@@ -54,7 +53,7 @@ class Run:
 def runs() -> list[Run]:
     """Every model on exact rows and on rows with errors and bounds."""
     alexnet = eb.load_series("imagenet", "alexnet-training")
-    post = [one for name in POOLED for one in eb.load_domain(name).values()]
+    post = [one for name in POST for one in eb.load_domain(name).values()]
     made = []
     for model in ("loglinear", "frontier", "records", "changepoint", "drift"):
         made.append(Run(model, "exact", (alexnet.without_bounds(),)))

@@ -40,8 +40,11 @@ def references(*, slow: bool, tests: tuple[str, ...] = ("tests/reference",)) -> 
         )
         if not report.exists():
             raise RuntimeError(f"no tests were run: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-        cases = list(read(report))
-    return {"slow": slow} | counted(cases)
+        found = counted(list(read(report)))
+    if done.returncode != int(bool(found["failed"])):
+        # Interrupted, or broken in itself: what is in the report is not all.
+        found["failed"].append(f"pytest ended with exit code {done.returncode}")
+    return {"slow": slow} | found
 
 
 def read(report: Path) -> Iterator[dict[str, Any]]:

@@ -135,6 +135,8 @@ def worlds(
     sets: int, seed: int, folder: Path | None, only: tuple[str, ...] = ()
 ) -> Iterator[dict[str, Any]]:
     """Figures of one model in one world after the other."""
+    if sets % GROUP and "hierarchical" in (only or MODELS):
+        raise SystemExit(f"{sets} tables are no multiple of {GROUP}, which hierarchical pools")
     for number, world in enumerate(WORLDS):
         rng = np.random.default_rng([seed, number])
         tables = [world.draw(rng) for _ in range(sets)]

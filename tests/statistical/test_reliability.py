@@ -16,7 +16,7 @@ from effbayes.models.contract import data_from_series
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / "benchmarks" / "reliability"
 FALSE_ALARMS = 1e-6
-MODULES = ("calibrating", "coverage_map", "covering", "references", "worlds")
+MODULES = ("calibrating", "coverage_map", "covering", "references", "shared", "worlds")
 
 
 def load(path, name):
@@ -58,6 +58,7 @@ def run_of(*, ok, gated=True):
         ({"calibration": {"runs": [run_of(ok=False, gated=False)]}}, 0),
         ({"references": {"failed": []}}, 0),
         ({"references": {"failed": ["a::b", "a::c"]}}, 2),
+        ({"references": {"failed": [], "skipped": ["a::b"]}}, 1),
         # A truth that is fixed need not be covered by 95 %; one drawn from the prior must.
         ({"coverage": {"cells": [cell_of(share=0.5)]}}, 0),
         ({"coverage": {"cells": [cell_of("drawn from the prior", 0.95)]}}, 0),
@@ -73,6 +74,28 @@ def test_what_the_exit_code_is_for(study, parts, number):
 def test_an_unknown_part_is_refused(study):
     with pytest.raises(SystemExit, match="no part wrong"):
         study.main(["--parts", "wrong"])
+
+
+@pytest.mark.parametrize(
+    ("part", "models", "said"),
+    [
+        ("calibration,worlds", "drfit", "no model drfit; there are changepoint; drift"),
+        ("calibration", "drift; loglinear, robust", "no model loglinear, robust"),
+        ("calibration,worlds", "loglinear, robust", "calibration has none of these models"),
+    ],
+)
+def test_an_unknown_model_is_refused(study, part, models, said):
+    with pytest.raises(SystemExit, match=said):
+        study.main(["--parts", part, "--models", models])
+
+
+def test_names_of_models_may_have_room(study):
+    assert study._names(" drift;loglinear, robust ; ") == ("drift", "loglinear, robust")
+
+
+def test_tables_that_pooling_would_leave_out_are_refused(study):
+    with pytest.raises(SystemExit, match="12 tables are no multiple of 8"):
+        next(study.worlds.worlds(12, 0, None, ("hierarchical",)))
 
 
 def test_runs_are_of_every_model_with_errors_and_without(study):
@@ -162,6 +185,15 @@ def test_distances_are_read_from_the_report_of_tests(study, tmp_path):
     assert one == {"passed": 1, "failed": 1, "compared": 7, "worst_z": 2.5}
     with pytest.raises(RuntimeError, match="no tests"):
         study.references.references(slow=False, tests=(str(tmp_path / "missing.py"),))
+
+
+def test_tests_that_did_not_all_run_are_a_fault(study, tmp_path):
+    tests = tmp_path / "test_ended.py"
+    tests.write_text(
+        "import pytest\ndef test_right():\n    pass\ndef test_end():\n    pytest.exit('x', 3)\n"
+    )
+    found = study.references.references(slow=False, tests=(str(tests),))
+    assert found["failed"] == ["pytest ended with exit code 3"]
 
 
 def test_the_furthest_of_many_distances_is_no_surprise(study):
