@@ -18,11 +18,11 @@ from shared import POST
 
 import effbayes as eb
 from effbayes import runtime
-from effbayes.inference.lanes import LOG_JOINT, Lanes, LaneSettings, members_of, quantities
+from effbayes.inference.lanes import LOG_JOINT
 from effbayes.models import hierarchical
-from effbayes.replicates.calibration import COVERED, KEPT, PROBS, Calibration, calibrate
+from effbayes.replicates.calibration import Calibration, calibrate, job_of, judged
 from effbayes.replicates.folder import Folder
-from effbayes.replicates.posteriors import METHODS, Posteriors, importance_for
+from effbayes.replicates.posteriors import METHODS, Where
 
 FALSE_ALARM = 1e-3
 DEAR, FEWER = "changepoint", 0.2
@@ -110,25 +110,9 @@ def calibrate_pooled(
     """As `effbayes.replicates.calibration.calibrate` does it, for the model of several series."""
     model = hierarchical.make_model(group, hierarchical.Priors(), robust=False)
     data = hierarchical.data_from_many(group)
-    members = members_of(model, data)
-    settings = LaneSettings(importance_for(model, members), PROBS, simulated=True, kept=KEPT)
-    job = Posteriors(model, settings, Lanes(data), sets, runtime.key_bits(seed))
+    job = job_of(model, data, sets, runtime.key_bits(seed), Where())
     found = job.run(folder=None if folder is None else Folder(folder))
-    truth, quantile = found["truth"][:, :-1], found["quantile"]
-    return Calibration(
-        series=group[0],
-        settings={**model.describe(), "prior": "default"},
-        quantities=(*quantities(model, members), LOG_JOINT),
-        ranks=found["rank"].astype(np.int64),
-        inside={
-            prob: (quantile[..., low] <= truth) & (truth <= quantile[..., high])
-            for prob, (low, high) in COVERED.items()
-        },
-        method=found["method"],
-        certified=found["ok"],
-        false_alarm=false_alarm,
-        seed=seed,
-    )
+    return judged(job, found, group[0], false_alarm=false_alarm, seed=seed)
 
 
 def figures(run: Run, found: Calibration) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from scipy import stats
 from effbayes import provenance, runtime
 from effbayes.dataset import Series
 from effbayes.errors import UsageError
-from effbayes.inference.lanes import LOG_JOINT, Lanes, LaneSettings, quantities
+from effbayes.inference.lanes import LOG_JOINT, Lanes, LaneSettings, members_of, quantities
 from effbayes.models import catalogue
 from effbayes.models.contract import data_from_series
 from effbayes.replicates import engine
@@ -33,6 +33,7 @@ from effbayes.replicates.posteriors import METHODS, Posteriors, Where, importanc
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from effbayes.models.contract import Data, Model
     from effbayes.models.priors import TrendPriors
     from effbayes.types import PriorName, Rows
 
@@ -210,19 +211,44 @@ def calibrate(  # noqa: PLR0913 - the options of a fit, each by its own name
         raise UsageError(
             f"the {fitted.prior_name} prior is improper: no truth can be drawn from it"
         )
-    job = Posteriors(
-        fitted,
-        LaneSettings(importance_for(fitted), PROBS, simulated=True, kept=KEPT),
-        Lanes(data_from_series(series)),
-        sets,
-        runtime.key_bits(runtime.stream(seed, provenance.data_digest(series))),
-        at or Where(),
-    )
+    root = runtime.key_bits(runtime.stream(seed, provenance.data_digest(series)))
+    job = job_of(fitted, data_from_series(series), sets, root, at or Where())
     found = job.run(
         folder=None if folder is None else Folder(Path(folder)),
         cluster=cluster,
         progress=progress,
     )
+    return judged(job, found, series, false_alarm=false_alarm, seed=seed)
+
+
+def job_of(model: Model, data: Data, sets: int, root: NDArray[np.uint32], at: Where) -> Posteriors:
+    """Data sets drawn from a model, of one series or of several, on a design; each to be fitted."""
+    settings = LaneSettings(
+        importance_for(model, members_of(model, data)), PROBS, simulated=True, kept=KEPT
+    )
+    return Posteriors(model, settings, Lanes(data), sets, root, at)
+
+
+def judged(
+    job: Posteriors,
+    found: Mapping[str, NDArray[Any]],
+    series: Series,
+    *,
+    false_alarm: float,
+    seed: int,
+) -> Calibration:
+    """What `job_of` says of a model, once it was run.
+
+    Parameters
+    ----------
+    job, found
+        The job and its results.
+    series
+        The table that the calibration is named after.
+    false_alarm, seed
+        As `calibrate`.
+    """
+    model, members = job.model, members_of(job.model, job.own.data)
     truth = found["truth"][:, :-1]
     inside = {
         prob: (found["quantile"][..., low] <= truth) & (truth <= found["quantile"][..., high])
@@ -230,8 +256,8 @@ def calibrate(  # noqa: PLR0913 - the options of a fit, each by its own name
     }
     return Calibration(
         series=series,
-        settings={**fitted.describe(), "prior": fitted.prior_name},
-        quantities=(*quantities(fitted), LOG_JOINT),
+        settings={**model.describe(), "prior": model.prior_name},
+        quantities=(*quantities(model, members), LOG_JOINT),
         ranks=found["rank"].astype(np.int64),
         inside=inside,
         method=found["method"],
