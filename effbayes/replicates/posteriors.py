@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import count
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -33,7 +35,7 @@ from effbayes.runtime import Plan
 METHODS = ("weighted draws", "more weighted draws", "NUTS")
 """How a lane was fitted, by its number in `method`."""
 
-FEW_COORDINATES = 3
+FEW_QUANTITIES = 3
 HARDER = ImportanceSettings(draws=1024, fits=24, rounds=8)
 """For lanes whose weights could not be trusted."""
 
@@ -75,7 +77,7 @@ def importance_for(model: Model, members: int = 0) -> ImportanceSettings:
             least=round(settings.least * more),
             mixture=mixture,
         )
-    few = len(model.reported) <= FEW_COORDINATES
+    few = len(model.reported) <= FEW_QUANTITIES
     return ImportanceSettings(rounds=4 if few else 8)
 
 
@@ -151,6 +153,8 @@ class Posteriors:
         Device and width.
     numbers
         Of the lanes, which their random numbers follow from; None counts them from zero.
+    turns
+        Of its parts on the devices of a host, counted as they are made.
     """
 
     model: Model
@@ -160,6 +164,7 @@ class Posteriors:
     root: np.ndarray
     where: Where = Where()
     numbers: np.ndarray | None = None
+    turns: Iterator[int] = field(default_factory=count, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.settings.leaves_out and self.model.reported_of_members:
@@ -211,7 +216,8 @@ class Posteriors:
             numbers[first:last],
             self.root,
             self.where,
-            first // max(last - first, 1),
+            # Not from the lanes: the last part may be shorter, and a job that goes on lacks some.
+            next(self.turns),
         )
 
 

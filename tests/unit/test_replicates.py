@@ -335,6 +335,11 @@ def test_power_scaling_is_arvizs(series):
     assert set(found) == {"rate", "alpha", "sigma"}
 
 
+def test_parts_take_turns_also_where_the_last_is_shorter(job_of, series):
+    job = job_of(series, tables=100)
+    assert [job.part(*ends).turn for ends in ((0, 40), (40, 80), (80, 101))] == [0, 1, 2]
+
+
 SPREAD = """
 import os, numpy as np, effbayes as eb
 from effbayes import runtime
