@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from arviz_stats.base import array_stats
+from effective_size import effective_size
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -115,7 +115,7 @@ def test_ranks_of_the_truth_are_uniform():
     for k in range(SETS):
         true, y = draw_truth(rng)
         values = fit(y, k)
-        sizes.append(min(_size(values[name]) for name in PARAMETERS))
+        sizes.append(min(effective_size(values[name]) for name in PARAMETERS))
         # Dims (draw,), chains end to end, evenly thinned: neighbours are 80 steps apart.
         pick = np.linspace(0, values["rate"].size - 1, KEPT).astype(int)
         draws = {name: values[name].ravel()[pick] for name in (*PARAMETERS, "rate")}
@@ -128,7 +128,3 @@ def test_ranks_of_the_truth_are_uniform():
     assert np.quantile(sizes, 0.05) > 4 * KEPT, "thinned draws are not near-independent"
     band = ecdf_band(SETS, KEPT + 1, FALSE_ALARMS / len(RANKED))
     assert {name: band.excursions(ranks[name]) for name in RANKED} == {name: [] for name in RANKED}
-
-
-def _size(draws: Floats) -> float:
-    return float(array_stats.ess(draws, chain_axis=0, draw_axis=1, method="bulk"))

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pytest
-from arviz_stats.base import array_stats
+from effective_size import effective_size
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -157,7 +157,7 @@ def test_ranks_of_the_truth_are_uniform():
             plan = runtime.plan(device)
             run = nuts.run_nuts(model, data, runtime.key_bits(k), settings, plan=plan)
         draws = run.values
-        sizes.append(min(_size(draws[quantity]) for quantity in RANKED[:-1]))
+        sizes.append(min(effective_size(draws[quantity]) for quantity in RANKED[:-1]))
         # Dims (draw,), chains end to end, evenly thinned: neighbours are 80 steps apart.
         pick = np.linspace(0, draws["rate"].size - 1, KEPT).astype(int)
         thinned = {quantity: draws[quantity].ravel()[pick] for quantity in RANKED[:-1]}
@@ -171,7 +171,3 @@ def test_ranks_of_the_truth_are_uniform():
     band = ecdf_band(SETS, KEPT + 1, FALSE_ALARMS / len(RANKED))
     excursions = {quantity: band.excursions(ranks[quantity]) for quantity in RANKED}
     assert excursions == {quantity: [] for quantity in RANKED}
-
-
-def _size(draws: Floats) -> float:
-    return float(array_stats.ess(draws, chain_axis=0, draw_axis=1, method="bulk"))

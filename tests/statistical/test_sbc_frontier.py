@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pytest
-from arviz_stats.base import array_stats
+from effective_size import effective_size
 from numpy.typing import NDArray
 from scipy import special, stats
 
@@ -169,7 +169,7 @@ def test_ranks_of_the_truth_are_uniform(name):
         with runtime.on_device("cpu") as device:
             root = np.array([k, 1], dtype=np.uint32)
             fit = run_nuts(model, data, root, SETTINGS, plan=runtime.plan(device))
-        sizes.append(min(_size(fit.values[each]) for each in PARAMETERS))
+        sizes.append(min(effective_size(fit.values[each]) for each in PARAMETERS))
         # Dims (draw,), chains end to end, evenly thinned: neighbours are 80 steps apart.
         pick = np.linspace(0, fit.values["rate"].size - 1, KEPT).astype(int)
         draws = {each: fit.values[each].ravel()[pick] for each in PARAMETERS}
@@ -182,7 +182,3 @@ def test_ranks_of_the_truth_are_uniform(name):
     band = ecdf_band(SETS, KEPT + 1, FALSE_ALARMS / len(RANKED))
     excursions = {quantity: band.excursions(ranks[quantity]) for quantity in RANKED}
     assert excursions == {quantity: [] for quantity in RANKED}
-
-
-def _size(draws: Floats) -> float:
-    return float(array_stats.ess(draws, chain_axis=0, draw_axis=1, method="bulk"))

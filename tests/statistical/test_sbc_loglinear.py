@@ -32,7 +32,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pytest
-from arviz_stats.base import array_stats
+from effective_size import effective_size
 from numpy.typing import NDArray
 from scipy import special, stats
 
@@ -206,7 +206,7 @@ def test_ranks_of_the_truth_are_uniform(name):
     for k in range(SETS):
         truth = draw_truth(design, rng)
         fit = eb.sample(as_series(design, truth.y), seed=k, **SETTINGS)
-        sizes.append(min(_size(fit.draws[quantity]) for quantity in ("rate", "alpha", "sigma")))
+        sizes.append(min(effective_size(fit.draws[name]) for name in ("rate", "alpha", "sigma")))
         # Dims (draw,), chains end to end, evenly thinned: neighbours are 80 steps apart.
         pick = np.linspace(0, fit.draws["rate"].size - 1, KEPT).astype(int)
         draws = {name: fit.draws[name].ravel()[pick] for name in ("rate", "alpha", "sigma")}
@@ -220,7 +220,3 @@ def test_ranks_of_the_truth_are_uniform(name):
     band = ecdf_band(SETS, KEPT + 1, FALSE_ALARMS / len(RANKED))
     excursions = {quantity: band.excursions(ranks[quantity]) for quantity in RANKED}
     assert excursions == {quantity: [] for quantity in RANKED}
-
-
-def _size(draws: Floats) -> float:
-    return float(array_stats.ess(draws, chain_axis=0, draw_axis=1, method="bulk"))

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pytest
-from arviz_stats.base import array_stats
+from effective_size import effective_size
 from numpy.typing import NDArray
 from scipy import special, stats
 
@@ -225,7 +225,7 @@ def test_ranks_of_the_truth_are_uniform(name):
             data = data_from_series(series)._replace(y_mean=np.float64(0.0))
             root = runtime.key_bits(runtime.stream(k, "0" * 16))
             run = run_nuts(Records(), data, root, SETTINGS, plan=runtime.plan(device))
-        sizes.append(min(_size(run.values[quantity]) for quantity in PARAMETERS))
+        sizes.append(min(effective_size(run.values[quantity]) for quantity in PARAMETERS))
         # Dims (draw,), chains end to end, evenly thinned: neighbours are 80 steps apart.
         pick = np.linspace(0, run.values["rate"].size - 1, KEPT).astype(int)
         draws = {each: run.values[each].ravel()[pick] for each in PARAMETERS}
@@ -239,7 +239,3 @@ def test_ranks_of_the_truth_are_uniform(name):
     band = ecdf_band(SETS, KEPT + 1, FALSE_ALARMS / len(RANKED))
     excursions = {quantity: band.excursions(ranks[quantity]) for quantity in RANKED}
     assert excursions == {quantity: [] for quantity in RANKED}
-
-
-def _size(draws: Floats) -> float:
-    return float(array_stats.ess(draws, chain_axis=0, draw_axis=1, method="bulk"))
