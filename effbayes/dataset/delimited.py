@@ -10,7 +10,7 @@ import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple, Self
+from typing import IO, Any, NamedTuple, Self
 
 from effbayes.dataset.columns import fold
 from effbayes.dataset.grid import MAX_CELLS, MAX_COLUMNS, MAX_ROWS, Grid, too_many_rows
@@ -73,8 +73,7 @@ def grid_of_path(path: Path, known: Collection[str]) -> Grid:
     name = path.name or str(path)
     try:
         with path.open("rb") as file:
-            # The size is not asked first: a pipe has none.
-            data = file.read(MAX_BYTES + 1)
+            data = b"".join(_pieces(file))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except IsADirectoryError:
@@ -91,15 +90,31 @@ def grid_of_file(file: IO[str] | IO[bytes], known: Collection[str]) -> Grid:
     path = getattr(file, "name", None)
     name = Path(path).name if isinstance(path, str) else "table"
     try:
-        data = file.read(MAX_BYTES + 1)
+        pieces = list(_pieces(file))
     except (OSError, ValueError) as error:
         raise DataError(f"{name}: cannot be read ({error})") from None
-    if isinstance(data, bytes):
-        text, remarks = _decode(data, name)
+    if not pieces or isinstance(pieces[0], bytes):
+        text, remarks = _decode(b"".join(pieces), name)
     else:
-        text, remarks = data.removeprefix("\ufeff"), ()
-        _refuse_excess(len(data), name)
+        text, remarks = "".join(pieces).removeprefix("\ufeff"), ()
+        _refuse_excess(len(text), name)
     return _grid(text, name, Path(name).stem, remarks, known)
+
+
+def _pieces(file: IO[Any]) -> Iterator[Any]:
+    """All of a file, or just more than the limit of it; each piece is bytes, or each is text.
+
+    One read need not give all that is there, as of a pipe; nor has every file a size to ask for.
+    """
+    left = MAX_BYTES + 1
+    while left > 0:
+        piece = file.read(left)
+        if piece is None:
+            raise BlockingIOError("it has nothing to read yet")
+        if not piece:
+            return
+        yield piece
+        left -= len(piece)
 
 
 def _refuse_excess(size: int, name: str) -> None:

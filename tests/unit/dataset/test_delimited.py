@@ -100,6 +100,33 @@ def test_an_open_file_in_another_encoding(tmp_path):
         read_series(file)
 
 
+class Piecewise(io.RawIOBase):
+    """Gives a few bytes at each read, as a pipe does."""
+
+    def __init__(self, content, then=b""):
+        self.rest, self.then = content, then
+
+    def readable(self):
+        return True
+
+    def read(self, size=-1):
+        piece, self.rest = self.rest[: min(size, 7)], self.rest[7:]
+        return piece or self.then
+
+
+def test_a_pipe_is_read_to_its_end(monkeypatch):
+    rows = "".join(f"{1900 + i}-01-01,{300 - i}\n" for i in range(200))
+    assert read_series(Piecewise(f"date,value\n{rows}".encode())).n_table == 200
+    monkeypatch.setattr("effbayes.dataset.delimited.MAX_BYTES", 40)
+    with pytest.raises(DataError, match="is larger than"):
+        read_series(Piecewise(f"date,value\n{rows}".encode()))
+
+
+def test_a_pipe_that_has_nothing_yet():
+    with pytest.raises(DataError, match="cannot be read .*nothing to read yet"):
+        read_series(Piecewise(GOOD.encode(), then=None))
+
+
 @pytest.mark.parametrize("source", [None, 3, ["a"], {"date": []}])
 def test_what_is_no_table(source):
     with pytest.raises(UsageError, match="cannot read a table from"):
