@@ -75,8 +75,16 @@ def on_device(platform: str | None = None, number: int = 0) -> Iterator[jax.Devi
 
 @contextmanager
 def settings(chosen: jax.Device) -> Iterator[None]:
-    """Double precision and a device, for the length of a block and for this thread alone."""
-    with jax.enable_x64(True), jax.default_device(chosen):
+    """Double precision and a device, for the length of a block and for this thread alone.
+
+    So too the generator of random numbers: a seed means the same whatever the caller has chosen.
+    """
+    with (
+        jax.enable_x64(True),
+        jax.default_device(chosen),
+        jax.default_prng_impl("threefry2x32"),
+        jax.threefry_partitionable(True),
+    ):
         yield
 
 

@@ -77,6 +77,15 @@ def test_double_precision_leaves_the_callers_setting_alone(alexnet_fit):
     assert jax.numpy.zeros(()).dtype == np.float32
 
 
+def test_the_callers_choice_of_random_numbers_changes_nothing(alexnet):
+    fit = eb.sample(alexnet, seed=3, warmup=100, draws=70)
+    with jax.default_prng_impl("rbg"):
+        again = eb.sample(alexnet, seed=3, warmup=100, draws=70)
+        groups = again.posterior
+    np.testing.assert_array_equal(again.draws["rate"], fit.draws["rate"])
+    np.testing.assert_array_equal(groups["prior"]["rate"], fit.posterior["prior"]["rate"])
+
+
 @given(
     values=st.lists(st.floats(1e-300, 1e300), min_size=2, max_size=8),
     gaps=st.lists(st.integers(0, 40_000), min_size=8, max_size=8),
