@@ -93,7 +93,8 @@ class DateForecast:
     prob_reached
         Probability that the value is reached by the horizon.
     years_beyond, extrapolated
-        As in `LevelForecast`, of the median; or, where there is none, of the low end.
+        As in `LevelForecast`, of the median; or, where there is none, of the low end; or, where
+        there is neither, of the last date on their side that could be named.
     notes
         What a reader must know.
     """
@@ -207,8 +208,8 @@ def until_value(
     reached = np.where(found <= years[1], np.maximum(found, -NEVER), NEVER)
     turned = post.estimate(reached, interval)
     date = _dated(series, turned, horizon)
-    named = date.median or date.low
-    beyond, notes = extrapolation(series, np.datetime64(named or first))
+    named = date.median or date.low or _nearest_nameable(series, turned.median, horizon)
+    beyond, notes = extrapolation(series, np.datetime64(named))
     days = days or list(_some_dates(series, found, horizon))
     return DateForecast(
         value=value,
@@ -263,7 +264,7 @@ def _held(value: float) -> float | None:
 
 def _dated(series: Series, turned: Estimate, horizon: np.datetime64) -> DateEstimate:
     """Years turned into dates; None, with the reason, beyond the horizon on either side."""
-    earliest = _clipped(series.ends[0], -HORIZON_YEARS)
+    earliest = _earliest(series)
     notes = []
 
     def named(years: float | None) -> str | None:
@@ -276,6 +277,17 @@ def _dated(series: Series, turned: Estimate, horizon: np.datetime64) -> DateEsti
 
     median, low, high = map(named, turned[:3])
     return DateEstimate(median, low, high, "; ".join(dict.fromkeys(notes)) or None)
+
+
+def _earliest(series: Series) -> np.datetime64:
+    """The horizon on the other side: the first date that is named."""
+    return _clipped(series.ends[0], -HORIZON_YEARS)
+
+
+def _nearest_nameable(series: Series, years: float | None, horizon: np.datetime64) -> np.datetime64:
+    """A date, or what is nearest to it between the horizons."""
+    day = _day(series, NEVER if years is None else years)
+    return min(max(day, _earliest(series)), horizon)
 
 
 def _day(series: Series, years: float) -> np.datetime64:

@@ -174,7 +174,6 @@ def test_where_there_may_be_no_progress_the_date_may_not_exist():
     never = made({"rate": -1.0 + 0.1 * Z}).forecast(until=0.125)
     assert (never.date.median, never.date.low, never.date.high) == (None, None, None)
     assert never.prob_reached == 0.0
-    assert not never.extrapolated
 
 
 def test_a_value_that_was_always_bettered():
@@ -182,6 +181,23 @@ def test_a_value_that_was_always_bettered():
     assert found.date.median is None
     assert found.date.note == "earlier than 1914-01-01, or always so"
     assert {prob for _, prob in found.by} == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("rate", "value", "note"),
+    [
+        (0.01, 2.0**-3, "later than 2118-01-01"),
+        (-1.0, 2.0**-3, "later than 2118-01-01"),
+        (0.01, 2.0**3, "earlier than 1914-01-01"),
+    ],
+)
+def test_a_date_beyond_all_that_are_named_is_an_extrapolation(rate, value, note):
+    found = made({"rate": rate * (1.0 + 0.01 * Z)}).forecast(until=value)
+    assert (found.date.median, found.date.low) == (None, None)
+    assert note in found.date.note
+    assert found.years_beyond == pytest.approx(100.0, abs=0.01)
+    assert found.extrapolated
+    assert note.rpartition(" ")[2] in found.notes[0]
 
 
 def test_a_value_of_the_past_has_its_date():
