@@ -54,7 +54,7 @@ def estimate(draws: Sample, interval: Interval) -> Estimate:
     Parameters
     ----------
     draws
-        Any shape, finite.
+        Any shape, no NaN; what is beyond double precision may be infinite.
     interval
         Equal-tailed, or the narrowest that holds the probability.
     """
@@ -64,8 +64,12 @@ def estimate(draws: Sample, interval: Interval) -> Estimate:
         tail = 0.5 * (1.0 - interval.prob)
         low, high = np.quantile(flat, [tail, 1.0 - tail])
     else:
-        inside = min(int(np.floor(interval.prob * len(flat))), len(flat) - 1)
-        start = int(np.argmin(flat[inside:] - flat[: len(flat) - inside]))
+        # At least two neighbours: a draw alone is as narrow as any other.
+        inside = min(max(int(np.floor(interval.prob * len(flat))), 1), len(flat) - 1)
+        with np.errstate(invalid="ignore"):
+            width = flat[inside:] - flat[: len(flat) - inside]
+        # Between two infinities there is no width, and argmin takes NaN for the smallest.
+        start = int(np.argmin(np.where(np.isnan(width), np.inf, width)))
         low, high = flat[start], flat[start + inside]
     return Estimate(median, float(low), float(high))
 
@@ -164,8 +168,13 @@ def years_between(start: np.datetime64, end: np.datetime64) -> float:
 
 
 def date_after(origin: np.datetime64, years: float) -> np.datetime64:
-    """The day a number of years of 365.25 days after a date."""
-    return np.datetime64(origin, "D") + np.timedelta64(round(years * DAYS_PER_YEAR), "D")
+    """The day that begins nearest to a number of years of 365.25 days after a date or moment."""
+    moment = origin.astype("datetime64[s]") + np.timedelta64(
+        round(years * DAYS_PER_YEAR * 86400), "s"
+    )
+    # Cut to its day, a moment in the afternoon would come out half a day early.
+    day: np.datetime64 = (moment + np.timedelta64(12, "h")).astype("datetime64[D]")
+    return day
 
 
 def prior_notes(

@@ -33,6 +33,36 @@ def test_highest_density_interval_is_that_of_arviz():
     assert found.high - found.low < np.subtract(*post.estimate(draws, Interval(0.8))[2:0:-1])
 
 
+def test_a_highest_density_interval_of_hardly_any_probability_is_the_closest_pair():
+    draws = np.array([1.0, 4.0, 4.5, 9.0])
+    assert post.estimate(draws, Interval(0.1, "hdi"))[1:3] == (4.0, 4.5)
+    assert post.estimate(draws[:1], Interval(0.1, "hdi"))[:3] == (1.0, 1.0, 1.0)
+
+
+def test_a_highest_density_interval_is_not_among_what_overflowed():
+    rate = np.concatenate([np.linspace(1.0, 2.0, 60), np.full(40, 3e3)])
+    found = post.trend_factor(rate, 1.0, Interval(0.5, "hdi"))
+    assert found.low == pytest.approx(2.0)
+    assert found.high == pytest.approx(2.0 ** rate[50])
+    most = post.trend_factor(rate, 1.0, Interval(0.8, "hdi"))
+    assert (most.low, most.high) == (pytest.approx(2.0), np.inf)
+
+
+@pytest.mark.parametrize(
+    ("origin", "years", "day"),
+    [
+        ("2016-01-01T18:00:00", 0.0, "2016-01-02"),
+        ("2016-01-01T18:00:00", 1 / 365.25, "2016-01-03"),
+        ("2016-01-01T06:00:00", 0.0, "2016-01-01"),
+        ("2016-01-01T06:00:00", -0.5 / 365.25, "2016-01-01"),
+        ("2016-01-01", 4.0, "2020-01-01"),
+        ("2016-01-01", 1.4 / 365.25, "2016-01-02"),
+    ],
+)
+def test_a_date_some_years_later_is_the_nearest_day(origin, years, day):
+    assert post.date_after(np.datetime64(origin), years) == np.datetime64(day, "D")
+
+
 def test_doubling_time_turns_the_quantiles_of_the_rate_over():
     rate = np.exp(0.3 * NORMAL)
     time, turned = post.doubling_time(rate, Interval()), post.estimate(rate, Interval())
