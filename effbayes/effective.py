@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from effbayes import posterior as post
-from effbayes.errors import UsageError
+from effbayes.errors import UsageError, checked_seed
 from effbayes.posterior import Interval
 from effbayes.rates import Posterior, Rate, parse
 from effbayes.types import Estimate
@@ -118,8 +118,7 @@ def effective_compute(
         raise UsageError(f"effective compute needs at least two of {', '.join(COMPONENTS)}")
     if years is not None and not np.isfinite(years):
         raise UsageError(f"a period of {years} years; it must be a finite number")
-    if not 0 <= seed < 2**63:
-        raise UsageError(f"seed = {seed}, must be an integer from 0 to 2**63 - 1")
+    seed = checked_seed(seed)
     rates = {name: _rate(given) for name, given in components.items()}
     number = max(DRAWS, *(rate.size for rate in rates.values()))
     drawn = {name: rate.draw(number, _rng(seed, name)) for name, rate in rates.items()}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import index
+from typing import Any
 
 
 class EffbayesError(Exception):
@@ -16,6 +18,23 @@ class UsageError(EffbayesError, ValueError):
     """A setting, name or combination of options that cannot be used."""
 
     exit_code = 2
+
+
+def checked_seed(seed: Any) -> int:
+    """A seed as an integer.
+
+    Raises
+    ------
+    UsageError
+        It is not an integer in [0, 2**63).
+    """
+    try:
+        number = index(seed)
+    except TypeError:
+        number = -1
+    if not 0 <= number < 2**63:
+        raise UsageError(f"seed = {seed}, must be an integer from 0 to 2**63 - 1")
+    return number
 
 
 @dataclass(frozen=True)

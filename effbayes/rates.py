@@ -126,10 +126,20 @@ class Published:
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
-    """Posterior draws of a rate, each used equally often."""
+    """Posterior draws of a rate, each used equally often.
+
+    Raises
+    ------
+    UsageError
+        There are none, or not all are finite.
+    """
 
     text: str
     draws: Sample
+
+    def __post_init__(self) -> None:
+        if not self.draws.size or not np.all(np.isfinite(self.draws)):
+            raise UsageError(f"{self.text}: draws of a rate must be finite, and at least one")
 
     @property
     def kind(self) -> str:
@@ -228,13 +238,20 @@ def _published(text: str, match: re.Match[str]) -> Published:
 def _level(text: str, percent: str | None) -> float:
     if percent is None:
         return LEVEL
-    if not 1.0 < float(percent) < 100.0:
+    prob = float(percent) / 100.0
+    # The upper tail must not round to nothing, of which there is no quantile.
+    if not (prob > 0.01 and 0.5 + 0.5 * prob < 1.0):
         raise UsageError(
             f"{text!r}: the probability of the interval is in percent, between 1 and 100: @90"
         )
-    return float(percent) / 100.0
+    return prob
 
 
 def _is_path(text: str) -> bool:
     """Whether a text is, or is meant as, a run file."""
-    return text.endswith(RUN_SUFFIX) or f"{RUN_SUFFIX}#" in text or Path(text).is_file()
+    if text.endswith(RUN_SUFFIX) or f"{RUN_SUFFIX}#" in text:
+        return True
+    try:
+        return Path(text).is_file()
+    except OSError:  # a text too long to be a name
+        return False

@@ -6,7 +6,6 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from operator import index
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +13,7 @@ import jax
 import numpy as np
 
 from effbayes.arrays import RandomKey
-from effbayes.errors import DeviceError, UsageError
+from effbayes.errors import DeviceError, UsageError, checked_seed
 
 PLATFORMS = ("cpu", "gpu", "tpu")
 
@@ -99,13 +98,7 @@ def stream(seed: int, digest: str) -> int:
     UsageError
         The seed is not an integer in [0, 2**63).
     """
-    try:
-        number = index(seed)
-    except TypeError:
-        number = -1
-    if not 0 <= number < 2**63:
-        raise UsageError(f"seed = {seed}, must be an integer from 0 to 2**63 - 1")
-    return number ^ int(digest[:16], 16)
+    return checked_seed(seed) ^ int(digest[:16], 16)
 
 
 def key_bits(stream: int) -> np.ndarray:

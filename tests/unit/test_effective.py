@@ -147,7 +147,7 @@ def test_what_cannot_be_added_up():
     for years in (float("nan"), float("inf")):
         with pytest.raises(eb.UsageError, match="finite"):
             compute(algorithmic="8mo", hardware="moore", years=years)
-    for seed in (-1, 2**63):
+    for seed in (-1, 2**63, 1.5, "1"):
         with pytest.raises(eb.UsageError, match="from 0 to"):
             compute(algorithmic="8mo", hardware="moore", seed=seed)
     with pytest.raises(eb.UsageError, match="between 0 and 1"):

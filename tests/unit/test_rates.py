@@ -142,6 +142,7 @@ def test_intervals_may_be_spaced(text):
         ("2x/y[1,4]", "includes a factor of 1"),
         ("8mo[2,22]@0.9", "in percent"),
         ("8mo[2,22]@100", "in percent"),
+        ("8mo[2,22]@99.99999999999999", "in percent"),
         ("8mo[2,22]@", "is no rate"),
         ("8mo@90", "is no rate"),
     ],
@@ -169,6 +170,14 @@ def test_run_files_are_read_where_they_can_be(tmp_path):
     assert parse("moore", read).kind == "exact"
     with pytest.raises(eb.UsageError, match="or a run file"):
         parse("run", read)
+    with pytest.raises(eb.UsageError, match="or a run file"):
+        parse("r" * 5000, read)
+
+
+@pytest.mark.parametrize("draws", [np.zeros((4, 0)), np.array([1.0, np.nan]), np.array([np.inf])])
+def test_draws_that_are_no_rate(draws):
+    with pytest.raises(eb.UsageError, match="must be finite, and at least one"):
+        parse("run.nc", lambda _: draws)
 
 
 def test_draws_of_a_posterior_are_used_equally_often():
