@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from effbayes.dataset.cells import listed
 from effbayes.dataset.columns import check_mapping, match_columns
 from effbayes.dataset.grid import Grid
 from effbayes.dataset.observations import Observations, add_mixed_orders, read_observations
 from effbayes.dataset.options import Settings
-from effbayes.dataset.records import level_of, record_flags, surely_beaten, surely_record
+from effbayes.dataset.records import extent_of, level_of, record_flags, surely_beaten, surely_record
 from effbayes.dataset.selection import rows_kept
 from effbayes.dataset.series import Series
 from effbayes.errors import DataError, Fault, UsageError
@@ -30,6 +31,8 @@ class _Table:
     rows: Observations
     level: NDArray[np.float64]
     kept: Flags
+    skipped: Flags
+    excluded: Flags
     remarks: list[str]
     faults: list[Fault]
     groups: dict[str, Places] = field(default_factory=dict)
@@ -79,6 +82,8 @@ def _observe(grid: Grid, settings: Settings) -> _Table:
         rows=rows,
         level=level_of(rows.value, rows.value_low, rows.value_high),
         kept=np.ones(len(grid.rows), dtype=bool),
+        skipped=np.zeros(len(grid.rows), dtype=bool),
+        excluded=np.zeros(len(grid.rows), dtype=bool),
         remarks=[*grid.remarks, *([layout.remark] if layout.remark else [])],
         faults=list(grid.faults),
     )
@@ -119,7 +124,7 @@ def _by_series(rows: Observations, mask: Flags) -> dict[str, Places]:
 
 
 def _split(table: _Table) -> None:
-    """Rows of each series, without those that are left out; remarks say how many those are."""
+    """Rows of each series, without those that are left out."""
     settings, rows = table.settings, table.rows
     skipped = rows.incomplete & settings.layout.skip_incomplete
     excluded = ~table.kept & ~skipped & ~_is_readable(table)
@@ -130,14 +135,11 @@ def _split(table: _Table) -> None:
             n for n in groups if n.casefold() == asked.casefold()
         ]
         if not names:
-            known = ", ".join(filter(None, groups)) or "it has no column that names series"
+            known = listed(filter(None, groups)) or "it has no column that names series"
             raise UsageError(f"the table has no series {asked!r}; its series are: {known}")
         groups = {name: groups[name] for name in names}
     table.groups = groups
-    reasons = {"have no date or no value": skipped, "are excluded and cannot be read": excluded}
-    for reason, mask in reasons.items():
-        if mask.any():
-            table.remarks.append(f"{int(mask.sum())} rows {reason}; they were left out")
+    table.skipped, table.excluded = skipped, excluded
 
 
 def _wanted_rows(table: _Table) -> Flags:
@@ -161,15 +163,16 @@ def _frontier(table: _Table, places: Places) -> Flags:
 
 
 def _check_frontier(table: _Table, places: Places) -> None:
-    """Note where a stated frontier is wrong whichever way ties within a date are broken."""
+    """Note where a stated frontier is wrong whatever ties, bounds and coarse dates leave open."""
     if table.settings.published:
         # The stated records are those of the corrected figures: the published ones need not agree.
         return
     rows, way = table.rows, table.settings.way
     stated, kept = rows.frontier[places], table.kept[places]
-    date, level = rows.date[places], table.level[places]
-    beaten = kept & (stated == 1) & surely_beaten(date, level, way, rivals=kept)
-    record = kept & (stated == 0) & surely_record(date, level, way)
+    values = rows.value[places], rows.value_low[places], rows.value_high[places]
+    known = extent_of(rows.date[places], rows.date_width[places], values, way)
+    beaten = kept & (stated == 1) & surely_beaten(known, rivals=kept)
+    record = kept & (stated == 0) & surely_record(known)
     good = "low" if way == "falling" else "high"
     remedy = "correct it, or leave it empty to be computed"
     for wrong, rule in (
@@ -207,8 +210,24 @@ def _series(table: _Table, name: str, places: Places) -> Series:
         used=frontier if by_frontier else table.kept[places],
         rows=settings.where or "all",
         published=bool(settings.published),
-        remarks=tuple(table.remarks),
+        remarks=(*table.remarks, *_left_out(table, name)),
     )
+
+
+def _left_out(table: _Table, name: str) -> Iterator[str]:
+    """How many rows of a series were left out, and why."""
+    own = np.array([each == name for each in table.rows.series], dtype=bool)
+    for mask, one, several in (
+        (table.skipped, "has no date or no value", "have no date or no value"),
+        (table.excluded, "is excluded and cannot be read", "are excluded and cannot be read"),
+    ):
+        n = int(np.sum(mask & own))
+        if n:
+            yield (
+                f"1 row {one}; it was left out"
+                if n == 1
+                else (f"{n} rows {several}; they were left out")
+            )
 
 
 def _with_trend(table: _Table, found: dict[str, Series]) -> dict[str, Series]:
@@ -219,15 +238,14 @@ def _with_trend(table: _Table, found: dict[str, Series]) -> dict[str, Series]:
     if settings.series is None:
         lone = [key for key, series in found.items() if series.n_obs < 2]
         if 0 < len(lone) < len(found):
-            remark = f"series of fewer than two rows were left out: {', '.join(lone)}"
-            table.remarks.append(remark)
+            remark = f"series of fewer than two rows were left out: {listed(lone)}"
             found = {
-                key: replace(series, remarks=tuple(table.remarks))
+                key: replace(series, remarks=(*series.remarks, remark))
                 for key, series in found.items()
                 if key not in lone
             }
     if settings.name is not None and len(found) > 1:
-        raise UsageError(f"name is for one series, the table has several: {', '.join(found)}")
+        raise UsageError(f"name is for one series, the table has several: {listed(found)}")
     errors = []
     for series in found.values():
         try:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
 
 MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "—"})
 """Cells that stand for "no value", in lower case."""
+
+
+MOST_NAMES = 20
+"""How many names a message lists: a table may have a thousand columns."""
 
 
 class Problem(NamedTuple):
@@ -27,6 +33,8 @@ def is_missing(cell: object) -> bool:
         return cell.strip().lower() in MISSING_WORDS
     if isinstance(cell, float | np.floating):
         return bool(np.isnan(cell))
+    if isinstance(cell, Decimal):
+        return cell.is_nan()
     if isinstance(cell, np.datetime64):
         return bool(np.isnat(cell))
     # pandas is not imported here, so its two singletons are known by the names of their types.
@@ -38,6 +46,13 @@ def as_text(cell: object) -> str:
     if isinstance(cell, str):
         return cell
     return "" if is_missing(cell) else str(cell)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names for a message: the first of them, and how many more there are."""
+    every = list(names)
+    more = len(every) - MOST_NAMES
+    return ", ".join(every[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def shown(name: str) -> str:

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from effbayes.dataset.cells import shown
+from effbayes.dataset.cells import listed, shown
 from effbayes.errors import Fault, UsageError
 
 FIELDS = (
@@ -168,4 +168,4 @@ def _no_column(header: Sequence[str], name: str) -> Fault:
 
 def _existing(header: Sequence[str]) -> str:
     names = [repr(shown(name)) for name in header if name]
-    return f"its columns are: {', '.join(names)}" if names else "none of its columns has a name"
+    return f"its columns are: {listed(names)}" if names else "none of its columns has a name"

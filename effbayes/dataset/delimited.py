@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, Self
 
 from effbayes.dataset.columns import fold
-from effbayes.dataset.grid import MAX_CELLS, MAX_COLUMNS, MAX_ROWS, Grid, too_many_rows
+from effbayes.dataset.grid import MAX_CELLS, MAX_COLUMNS, MAX_ROWS, Grid, too_many, too_many_rows
 from effbayes.errors import DataError, Fault
 
 MAX_BYTES = 50 * 2**20
@@ -160,7 +160,7 @@ def _grid(
         raise DataError(f"{name}: is empty")
     header = _without_trailing_blanks(records[0].cells)
     if len(header) > MAX_COLUMNS:
-        raise DataError(f"{name}: has more than {MAX_COLUMNS:,} columns")
+        raise too_many(name, MAX_COLUMNS, "columns")
     kept: list[_Record] = []
     faults: list[Fault] = []
     for record in records[1:]:
@@ -215,7 +215,7 @@ def _records(text: str, delimiter: str, name: str) -> list[_Record]:
                 if len(records) > MAX_ROWS + 1:
                     raise too_many_rows(name)
                 if total > MAX_CELLS:
-                    raise DataError(f"{name}: has more than {MAX_CELLS:,} cells")
+                    raise too_many(name, MAX_CELLS, "cells")
         except csv.Error as error:
             fault = _broken(row + 1, str(error))
             raise DataError(f"{name}: cannot be read", [fault]) from None

@@ -82,13 +82,17 @@ def grid_of_frame(frame: Frame) -> Grid:
     Raises
     ------
     DataError
-        It has no rows, or more than `MAX_ROWS`.
+        It has no rows, or is past a limit.
     """
     n = len(frame.index)
     if n > MAX_ROWS:
         raise too_many_rows("table")
     if n == 0:
         raise DataError("table: has no rows")
+    if len(frame.columns) > MAX_COLUMNS:
+        raise too_many("table", MAX_COLUMNS, "columns")
+    if n * len(frame.columns) > MAX_CELLS:
+        raise too_many("table", MAX_CELLS, "cells")
     header = tuple(str(name) for name in frame.columns)
     return Grid(
         name="table",
@@ -99,6 +103,11 @@ def grid_of_frame(frame: Frame) -> Grid:
     )
 
 
+def too_many(name: str, limit: int, what: str) -> DataError:
+    """The error for a table past a limit."""
+    return DataError(f"{name}: has more than {limit:,} {what}")
+
+
 def too_many_rows(name: str) -> DataError:
-    """The error for a table past the limit."""
+    """The error for a table of more than `MAX_ROWS`."""
     return DataError(f"{name}: has more than {MAX_ROWS:,} rows; a series needs far fewer")

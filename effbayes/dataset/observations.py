@@ -78,6 +78,8 @@ class Observations:
         Standard deviation of log2(value), in doublings.
     date_sd_days
         Standard deviation of the date, in days.
+    date_width
+        Days that a coarser date leaves open, 0 for an exact one.
     frontier
         As stated: 1 yes, 0 no, -1 not stated.
     incomplete
@@ -89,6 +91,7 @@ class Observations:
     date: NDArray[np.datetime64]
     date_order: tuple[str, ...]
     date_sd_days: Floats
+    date_width: Floats
     value: Floats
     value_low: Floats
     value_high: Floats
@@ -135,6 +138,7 @@ def read_observations(
         date=day,
         date_order=orders,
         date_sd_days=np.hypot(_sd(ledger, numbers, "date_sd_days"), width / np.sqrt(12)),
+        date_width=width,
         value=value,
         value_low=low,
         value_high=high,
@@ -256,6 +260,9 @@ def _value_sd(ledger: Ledger, numbers: Mapping[str, Floats], no_value: NDArray[n
     quantile = {p: -normal.inv_cdf((1 - p) / 2) for p in set(prob[usable].tolist())}
     for i in np.flatnonzero(usable):
         sd[i] = (np.log2(high[i]) - np.log2(low[i])) / (2 * quantile[float(prob[i])])
+    too_wide = usable & (sd > LARGEST_SD["value_sd"])
+    rule = f"makes of the interval a value_sd above {LARGEST_SD['value_sd']:g}"
+    ledger.add_where(too_wide, "value_ci_prob", rule, "such a row says nothing")
     return sd
 
 

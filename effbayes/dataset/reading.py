@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, Unpack
 
 from effbayes.dataset.assembly import series_of
+from effbayes.dataset.cells import listed
 from effbayes.dataset.columns import check_mapping, known_names
 from effbayes.dataset.delimited import grid_of_file, grid_of_path
 from effbayes.dataset.grid import Frame, Grid, grid_of_frame
@@ -99,7 +100,7 @@ def read_series(source: Source, **options: Unpack[TableOptions]) -> Series:
     """
     found = read_table(source, **options)
     if len(found) > 1:
-        raise UsageError(f"the table has several series, name one of: {', '.join(found)}")
+        raise UsageError(f"the table has several series, name one of: {listed(found)}")
     return next(iter(found.values()))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,43 +38,82 @@ def record_flags(date: Dates, level: Floats, direction: Direction) -> Flags:
     return flags
 
 
-def surely_record(date: Dates, level: Floats, direction: Direction) -> Flags:
-    """Rows that no order within their date could keep from being a record, dims (row,).
+class Extent(NamedTuple):
+    """What rows may be within their bounds and coarse dates, dims (row,).
 
-    Strictly better than all of strictly earlier dates, and no other row of the date is as good.
+    Attributes
+    ----------
+    first, last
+        Earliest and latest day.
+    best, worst
+        Ends of the cost: of the value where it falls, of minus the value where it rises.
     """
-    cost = _as_cost(level, direction)
-    _, day = np.unique(date, return_inverse=True)
-    best_of_day = np.full(day.max(initial=-1) + 1, np.inf)
-    np.minimum.at(best_of_day, day, cost)
-    is_best = cost == best_of_day[day]
-    alone = np.bincount(day, weights=is_best, minlength=len(best_of_day))[day] == 1
-    surely: Flags = is_best & alone & (cost < _best_before_day(date, cost))
-    return surely
+
+    first: Dates
+    last: Dates
+    best: Floats
+    worst: Floats
 
 
-def surely_beaten(
-    date: Dates, level: Floats, direction: Direction, rivals: Flags | None = None
-) -> Flags:
-    """Rows that some row of a strictly earlier date equals or betters, dims (row,).
+def extent_of(
+    date: Dates, width: Floats, values: tuple[Floats, Floats, Floats], direction: Direction
+) -> Extent:
+    """What rows may be.
 
     Parameters
     ----------
-    date, level, direction
-        Of each row.
+    date, width
+        Centres of dates, and the days that they leave open.
+    values
+        Value, and lower and upper bound, NaN where there is none.
+    direction
+        Which way the value moves as things improve.
+    """
+    value, low, high = values
+    days = width.astype(np.int64)
+    first = date - (days // 2).astype("timedelta64[D]")
+    last = first + np.maximum(days - 1, 0).astype("timedelta64[D]")
+    # A value beside bounds is a guess between them; with one bound, the other side is open.
+    bounded = np.isfinite(low) | np.isfinite(high)
+    least = np.where(bounded, np.nan_to_num(low, nan=0.0), value)
+    most = np.where(bounded, np.nan_to_num(high, nan=np.inf), value)
+    if direction == "falling":
+        return Extent(first, last, best=least, worst=most)
+    return Extent(first, last, best=-most, worst=-least)
+
+
+def surely_record(rows: Extent) -> Flags:
+    """Rows that are records whatever their bounds and dates leave open, dims (row,).
+
+    At their worst they are strictly better than the best of all others that may be as early; of one
+    date, whichever comes first.
+    """
+    order = np.argsort(rows.first, kind="stable")
+    best = rows.best[order]
+    least = np.concatenate([[np.inf], np.minimum.accumulate(best)])
+    # Each row leaves the greater of itself and the least before it behind.
+    second = np.concatenate([[np.inf], np.minimum.accumulate(np.maximum(best, least[:-1]))])
+    place = np.searchsorted(rows.first[order], rows.last, side="right")
+    of_others = np.where(rows.best == least[place], second[place], least[place])
+    surely: Flags = rows.worst < of_others
+    return surely
+
+
+def surely_beaten(rows: Extent, rivals: Flags | None = None) -> Flags:
+    """Rows no better than some earlier one, whatever bounds and dates leave open; dims (row,).
+
+    Parameters
+    ----------
+    rows
+        What each may be.
     rivals
         Which rows can beat others; all of them by default.
     """
-    cost = _as_cost(level, direction)
-    rival_cost = cost if rivals is None else np.where(rivals, cost, np.inf)
-    return _best_before_day(date, rival_cost) <= cost
-
-
-def _best_before_day(date: Dates, cost: Floats) -> Floats:
-    """Lowest cost of strictly earlier dates, infinite on the first date; dims (row,)."""
-    order = np.argsort(date, kind="stable")
-    best = np.concatenate([[np.inf], np.minimum.accumulate(cost[order])])
-    return best[np.searchsorted(date[order], date, side="left")]
+    worst = rows.worst if rivals is None else np.where(rivals, rows.worst, np.inf)
+    order = np.argsort(rows.last, kind="stable")
+    least = np.concatenate([[np.inf], np.minimum.accumulate(worst[order])])
+    beaten: Flags = least[np.searchsorted(rows.last[order], rows.first, side="left")] <= rows.best
+    return beaten
 
 
 def _as_cost(level: Floats, direction: Direction) -> Floats:

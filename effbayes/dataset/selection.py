@@ -6,13 +6,13 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from effbayes.dataset.cells import shown
+from effbayes.dataset.cells import listed, shown
 from effbayes.dataset.grid import Grid
 from effbayes.dataset.numerals import read_numbers
 from effbayes.errors import UsageError
@@ -69,7 +69,7 @@ def rows_kept(
         kept = np.asarray(result)
     except Exception as error:  # noqa: BLE001 - whatever evaluating the caller's text raises
         reason = shown(str(error)) or type(error).__name__
-        names = ", ".join([*map(shown, grid.header), *(f for f in fields if f not in grid.header)])
+        names = listed([*map(shown, grid.header), *(f for f in fields if f not in grid.header)])
         raise UsageError(
             f"where: {shown(expression)!r} cannot be evaluated: {reason[:MAX_REASON]}; "
             f"it may name: {names}"
@@ -129,10 +129,21 @@ def _refuse_growth(expression: str, is_text: Mapping[str, bool]) -> None:
             continue
         if isinstance(node.op, ast.Pow | ast.LShift):
             raise UsageError("where: powers are not allowed; write the number itself")
-        if isinstance(node.op, ast.Mult) and any(
-            _repeats(part, is_text) for part in ast.walk(node)
-        ):
+        if isinstance(node.op, ast.Mult) and any(_repeats(part, is_text) for part in _parts(node)):
             raise UsageError("where: only numbers can be multiplied")
+
+
+def _parts(node: ast.AST) -> Iterator[ast.AST]:
+    """A product and all in it, but for what is a number or a truth value whatever it is made of."""
+    yield node
+    for part in ast.iter_child_nodes(node):
+        is_length = (
+            isinstance(part, ast.Call)
+            and isinstance(part.func, ast.Attribute)
+            and part.func.attr == "len"
+        )
+        if not is_length and not isinstance(part, ast.Compare):
+            yield from _parts(part)
 
 
 def _repeats(node: ast.AST, is_text: Mapping[str, bool]) -> bool:

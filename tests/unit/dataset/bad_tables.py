@@ -147,6 +147,9 @@ CASES: list[tuple[str, bytes, str]] = [
     ("probability in percent",
      with_columns("value_ci_low,value_ci_high,value_ci_prob", "0.6,0.8,95"),
      r"row 3: value_ci_prob = 95: must be between 0 and 1"),
+    ("an interval of hardly any probability",
+     with_columns("value_ci_low,value_ci_high,value_ci_prob", "0.6,0.8,1e-12"),
+     r"row 3: value_ci_prob = 1e-12: makes of the interval a value_sd above 10000"),
     ("sd and interval", with_columns("value_ci_low,value_ci_high,value_sd", "0.6,0.8,0.1"),
      r"row 3: value_sd = 0.1: is stated beside an interval"),
     # --- dates

@@ -134,6 +134,15 @@ def test_rows_of_one_date_may_be_stated_either_way(table):
             assert len(faults) == (second == "no")
 
 
+def test_a_stated_record_may_lie_anywhere_in_bounds_and_coarse_dates(table):
+    rows = ("date,value,value_low,value_high,frontier", "2014,,10,1000,yes", "2016-01-01,200,,,yes")
+    assert validate_table(table(*rows)) == []
+    rows = ("date,value,frontier", "2015,100,yes", "2015-08-01,200,yes", "2017-01-01,300,no")
+    assert validate_table(table(*rows)) == []
+    [fault] = validate_table(table(*rows[:3], "2016-01-01,300,yes"))
+    assert "an earlier row is as low" in fault.rule
+
+
 def test_where_frontier_uses_the_records(table):
     path = table("date,value", "2018-01-01,3", "2019-01-01,4", LAST)
     series = read_series(path, where="frontier")

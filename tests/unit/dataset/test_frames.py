@@ -3,6 +3,7 @@
 import datetime as dt
 import subprocess
 import sys
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -67,7 +68,9 @@ def test_values_of_any_type(values):
     np.testing.assert_array_equal(series.value, [2, 1])
 
 
-@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT, "NA"])
+@pytest.mark.parametrize(
+    "missing", [None, np.nan, pd.NA, pd.NaT, "NA", Decimal("NaN"), Decimal("sNaN")]
+)
 def test_what_is_missing(missing):
     index = ["first", "second", "third"]
     value = pd.Series([2.0, missing, 1.0], dtype=object, index=index)
@@ -141,6 +144,20 @@ def test_a_frame_without_rows():
 def test_a_frame_past_the_limit():
     with pytest.raises(DataError, match="more than 100,000 rows"):
         read_series(pd.DataFrame({"value": np.zeros(MAX_ROWS + 1)}))
+
+
+@pytest.mark.parametrize(
+    ("shape", "what"), [((2, 1_001), "1,000 columns"), ((10_000, 201), "2,000,000 cells")]
+)
+def test_a_frame_that_is_too_large(shape, what):
+    with pytest.raises(DataError, match=f"table: has more than {what}"):
+        read_series(pd.DataFrame(np.zeros(shape)))
+
+
+def test_of_many_columns_only_some_are_named():
+    with pytest.raises(DataError, match="'19' and 80 more") as caught:
+        read_series(pd.DataFrame(np.zeros((2, 100))))
+    assert len(str(caught.value)) < 1000
 
 
 def test_reading_a_file_imports_nothing_heavy(table):

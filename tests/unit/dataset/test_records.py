@@ -3,9 +3,20 @@
 import numpy as np
 import pytest
 
-from effbayes.dataset.records import level_of, record_flags, surely_beaten, surely_record
+from effbayes.dataset.records import (
+    extent_of,
+    level_of,
+    record_flags,
+    surely_beaten,
+    surely_record,
+)
 
 DAYS = np.array(["2020-01-01", "2020-01-03", "2020-01-02", "2020-01-03"], dtype="datetime64[D]")
+
+
+def exact(level, direction="falling", days=DAYS):
+    none = np.full(len(level), np.nan)
+    return extent_of(days, np.zeros(len(level)), (level, none, none), direction)
 
 
 def test_records_follow_the_dates_not_the_rows():
@@ -32,29 +43,29 @@ def test_rising_records_are_falling_records_of_the_reciprocal():
 
 def test_surely_beaten_needs_a_strictly_earlier_date():
     level = np.array([5.0, 4.0, 3.0, 2.0])
-    assert surely_beaten(DAYS, level, "falling").tolist() == [False, True, False, False]
+    assert surely_beaten(exact(level)).tolist() == [False, True, False, False]
     # the row of the same date is not what beats it
     level = np.array([5.0, 2.5, 3.0, 2.0])
-    assert surely_beaten(DAYS, level, "falling").tolist() == [False, False, False, False]
+    assert surely_beaten(exact(level)).tolist() == [False, False, False, False]
     # an equal one does
     level = np.array([3.0, 1.0, 3.0, 2.0])
-    assert surely_beaten(DAYS, level, "falling").tolist() == [False, False, True, False]
+    assert surely_beaten(exact(level)).tolist() == [False, False, True, False]
 
 
 def test_only_rivals_beat():
     level = np.array([1.0, 4.0, 3.0, 2.0])
     rivals = np.array([False, True, True, True])
-    assert surely_beaten(DAYS, level, "falling").tolist() == [False, True, True, True]
-    assert surely_beaten(DAYS, level, "falling", rivals).tolist() == [False, True, False, False]
+    assert surely_beaten(exact(level)).tolist() == [False, True, True, True]
+    assert surely_beaten(exact(level), rivals).tolist() == [False, True, False, False]
 
 
 def test_surely_record_needs_no_rival_on_the_same_date():
     level = np.array([5.0, 2.0, 3.0, 1.0])
-    assert surely_record(DAYS, level, "falling").tolist() == [True, False, True, True]
+    assert surely_record(exact(level)).tolist() == [True, False, True, True]
     level = np.array([5.0, 1.0, 3.0, 1.0])
-    assert surely_record(DAYS, level, "falling").tolist() == [True, False, True, False]
+    assert surely_record(exact(level)).tolist() == [True, False, True, False]
     level = np.array([1.0, 2.0, 3.0, 4.0])
-    assert surely_record(DAYS, level, "rising").tolist() == [True, False, True, True]
+    assert surely_record(exact(level, "rising")).tolist() == [True, False, True, True]
 
 
 @pytest.mark.parametrize(
@@ -76,5 +87,52 @@ def test_level(value, low, high, level):
 def test_no_rows():
     none = np.array([], dtype="datetime64[D]")
     empty = np.array([])
-    for flags in (record_flags, surely_beaten, surely_record):
-        assert flags(none, empty, "falling").shape == (0,)
+    assert record_flags(none, empty, "falling").shape == (0,)
+    for flags in (surely_beaten, surely_record):
+        assert flags(exact(empty, days=none)).shape == (0,)
+
+
+@pytest.mark.parametrize("direction", ["falling", "rising"])
+def test_what_bounds_leave_open_is_not_sure(direction):
+    days = np.array(["2020-01-01", "2021-01-01", "2022-01-01"], dtype="datetime64[D]")
+    value = np.array([np.nan, 200.0, 5.0])
+    low, high = np.array([10.0, np.nan, np.nan]), np.array([1000.0, np.nan, np.nan])
+    if direction == "rising":
+        value, low, high = 1 / value, 1 / high, 1 / low
+    rows = extent_of(days, np.zeros(3), (value, low, high), direction)
+    assert surely_beaten(rows).tolist() == [False, False, False]
+    assert surely_record(rows).tolist() == [True, False, True]
+    value[1] = 1000.0 if direction == "falling" else 1e-3
+    rows = extent_of(days, np.zeros(3), (value, low, high), direction)
+    assert surely_beaten(rows).tolist() == [False, True, False]
+
+
+def test_what_a_coarse_date_leaves_open_is_not_sure():
+    # A year, of which the centre is before the second row and the end after it.
+    days = np.array(["2015-07-02", "2015-08-01", "2016-01-01"], dtype="datetime64[D]")
+    none = np.full(3, np.nan)
+    values = np.array([3.0, 4.0, 4.0]), none, none
+    rows = extent_of(days, np.array([365.0, 0.0, 0.0]), values, "falling")
+    assert (str(rows.first[0]), str(rows.last[0])) == ("2015-01-01", "2015-12-31")
+    assert surely_beaten(rows).tolist() == [False, False, True]
+    assert surely_record(rows).tolist() == [True, False, False]
+    values = np.array([4.0, 3.0, 3.0]), none, none
+    rows = extent_of(days, np.array([365.0, 0.0, 0.0]), values, "falling")
+    assert surely_record(rows).tolist() == [False, True, False]
+
+
+def test_sure_records_and_sure_defeats_are_what_a_search_finds():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        n = int(rng.integers(1, 9))
+        days = np.datetime64("2020-01-01") + rng.integers(0, 60, n)
+        width = rng.choice([0.0, 30.0, 31.0], n)
+        value = rng.integers(1, 6, n).astype(float)
+        low, high = value - rng.integers(0, 2, n) / 2, value + rng.integers(0, 3, n)
+        low = np.where(rng.random(n) < 0.5, np.nan, low)
+        rows = extent_of(days, width, (value, low, np.where(np.isnan(low), np.nan, high)), "rising")
+        one = [[x[i] for x in rows] for i in range(n)]
+        beaten = [any(b[1] < a[0] and b[3] <= a[2] for b in one) for a in one]
+        record = [all(b is a or b[0] > a[1] or a[3] < b[2] for b in one) for a in one]
+        assert surely_beaten(rows).tolist() == beaten
+        assert surely_record(rows).tolist() == record

@@ -92,6 +92,12 @@ def test_rows_that_are_excluded_do_no_harm(table):
     assert series.remarks == ("2 rows are excluded and cannot be read; they were left out",)
 
 
+def test_one_row_that_is_left_out_is_one(table):
+    path = table("date,value", "2015-01-01,8", "soon,-3", "2017-01-01,2")
+    series = read_series(path, where="value > 0")
+    assert series.remarks == ("1 row is excluded and cannot be read; it was left out",)
+
+
 def test_an_ambiguous_date_that_is_excluded_does_no_harm(table):
     path = table("date,value", "13/01/2015,8", "03/04/2016,4", "14/01/2017,2", "01/14/2018,1")
     assert len(validate_table(path)) == 2
@@ -144,6 +150,8 @@ def test_nothing_left_is_a_fault_of_the_data(path):
         ("label * 1000000000 == 'x'", "only numbers can be multiplied"),
         ("('a' + label) * 1000000000 == 'x'", "only numbers can be multiplied"),
         ("`Kind of model` * 1000000000 == 'x'", "only numbers can be multiplied"),
+        ("(label * 1000000000).str.len() * 2 > 1", "only numbers can be multiplied"),
+        ("2 * (label == label * 1000000000)", "only numbers can be multiplied"),
         ("value in [1, 2] * 1000000000", "only numbers can be multiplied"),
         ("-" * 1900 + "1 > value", "is not an expression|cannot be evaluated"),
         ("(" * 900 + "value" + ")" * 900, "is not an expression|cannot be evaluated"),
@@ -158,6 +166,18 @@ def test_an_expression_that_is_none(path, expression, reason, tmp_path, monkeypa
         read_series(path, where=expression)
     assert caught.value.exit_code == 2
     assert [file.name for file in tmp_path.iterdir()] == ["speedrun.csv"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "used"),
+    [
+        ("label.str.len() * 2 > 1", [True] * 4),
+        ("(label == 'a') * 2 < 1", [False, True, True, True]),
+        ("`Kind of model`.str.len() * value >= 36", [True, False, True, False]),
+    ],
+)
+def test_lengths_and_truth_values_can_be_multiplied(path, expression, used):
+    assert read_series(path, where=expression).used.tolist() == used
 
 
 def test_numbers_can_be_multiplied(path):

@@ -24,6 +24,21 @@ def test_records_are_those_of_the_series(table):
     assert found["two"].frontier.tolist() == [True, False]
 
 
+def test_a_series_is_told_of_its_own_rows_alone(table):
+    path = table(*ROWS, "soon,-1,two", "never,-2,two")
+    left_out = "2 rows are excluded and cannot be read; they were left out"
+    found = read_table(path, where="value > 0")
+    assert found["one"].remarks == (REMARK,)
+    assert found["two"].remarks == (left_out, REMARK)
+    assert read_series(path, where="value > 0", series="one").remarks == ()
+
+
+def test_a_long_list_of_series_is_cut(table):
+    rows = [f"{year}-01-01,1,s{i}" for i in range(30) for year in (2015, 2016)]
+    with pytest.raises(UsageError, match="s0, .*, s19 and 10 more$"):
+        read_series(table("date,value,series", *rows))
+
+
 def test_one_series_must_be_named(table):
     path = table(*ROWS)
     with pytest.raises(UsageError, match="several series, name one of: one, two"):
