@@ -110,7 +110,7 @@ class Analysis:
             self.settings["model"],
             self.draws,
             span=(first, last),
-            sign=-1.0 if series.direction == "falling" else 1.0,
+            sign=series.sign,
             seed=(seed, int(self.made_by["data_sha256"][:16], 16)),
         )
 
@@ -138,8 +138,8 @@ class Analysis:
 
     def efficiency_factor(
         self,
-        start: str,
-        end: str,
+        start: str | np.datetime64,
+        end: str | np.datetime64,
         kind: str = "trend",
         ci: float = 0.95,
         interval: IntervalKind = "eti",
@@ -149,7 +149,7 @@ class Analysis:
         Parameters
         ----------
         start, end
-            ISO dates, or labels of rows.
+            Dates as `forecast` takes them.
         kind
             ``"trend"`` (the line), ``"predictive"`` (a new system at each date) or ``"observed"``
             (two rows of the table with their measurement error).
@@ -186,12 +186,9 @@ class Analysis:
             raise UsageError(f"a doubling time of {reference} months, must be > 0")
         return post.prob_faster(self.draws["rate"], rate_per_year(reference))
 
-    def level(self, date: str, ci: float = 0.95) -> Estimate:
-        """Trend's value at a date, in the series' unit."""
-        years = post.years_between(self.series.origin, self.series.date_of(date))
-        log2 = post.estimate(self.curve.level(years), Interval(ci).check())
-        with np.errstate(over="ignore"):
-            return log2.map(lambda value: float(np.exp2(value)))
+    def level(self, date: str, ci: float = 0.95, kind: IntervalKind = "eti") -> Estimate:
+        """Trend's value at a date, in the series' unit; see `forecast`."""
+        return self.forecast(at=date, ci=ci, kind=kind).trend
 
     @overload
     def forecast(self, *, at: str, ci: float = ..., kind: IntervalKind = ...) -> LevelForecast: ...
@@ -215,7 +212,7 @@ class Analysis:
         Parameters
         ----------
         at
-            Label of a row, ISO date, month (``2030-06``) or year (``2030``, its centre).
+            Label of a row; else a date, a month (``2030-06``) or a year (``2030``, its centre).
         until
             A value in the series' unit, in place of `at`.
         by
@@ -258,8 +255,7 @@ class Analysis:
             raise UsageError(f"an amount of {amount}; it must be a number > 0")
         if kind not in {"trend", "predictive"}:
             raise UsageError(f"kind {kind!r} is not one of trend, predictive")
-        first, last = (str(forecasting.day_of(text, self.series)) for text in (start, end))
-        factor = self.efficiency_factor(last, first, kind, ci, interval)
+        factor = self.efficiency_factor(end, start, kind, ci, interval)
         return factor.map(lambda value: amount * value)
 
     def summary(self, ci: float = 0.95, kind: IntervalKind = "eti") -> dict[str, Any]:
@@ -334,7 +330,9 @@ class Analysis:
 
         store.save(self.posterior, path, force=force)
 
-    def _observed_factor(self, start: str, end: str, interval: Interval) -> Estimate:
+    def _observed_factor(
+        self, start: str | np.datetime64, end: str | np.datetime64, interval: Interval
+    ) -> Estimate:
         first, last = self.series.row_of(start), self.series.row_of(end)
         if first is None or last is None:
             missing = start if first is None else end

@@ -91,7 +91,7 @@ def observed(series: Series) -> Observed:
         With a point value in every row used.
     """
     dates, values = series.date[series.used], series.value[series.used]
-    sign = -1.0 if series.direction == "falling" else 1.0
+    sign = series.sign
     gain = sign * np.log2(values)
     years = np.array([years_between(series.origin, date) for date in dates])
     centred = years - years.mean()
@@ -132,7 +132,7 @@ def against_rate(figures: Printed, months: Room | None) -> tuple[str, ...]:
 
 
 def against_table(figures: Printed, series: Series) -> tuple[str, ...]:
-    """Where printed figures do not follow from a table; see `effbayes.reproduction.CRITERIA`.
+    """Where printed figures do not follow from a table; see `effbayes.claims.CRITERIA`.
 
     Parameters
     ----------

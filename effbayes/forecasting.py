@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date as calendar_date
 
 import numpy as np
 
 from effbayes import posterior as post
 from effbayes.curves import Curve, Draws
+from effbayes.dataset import dates
 from effbayes.dataset.cells import Problem
-from effbayes.dataset.dates import date_reader
 from effbayes.dataset.series import DAYS_PER_YEAR, Series
 from effbayes.errors import UsageError
-from effbayes.posterior import Interval
+from effbayes.posterior import BEYOND_NUMBERS, Interval
 from effbayes.types import Estimate
 
 FAR = 0.5
@@ -34,8 +33,6 @@ STEPS_IN_MONTHS = (1, 3, 6, 12, 24, 60, 120, 240, 600)
 
 NEVER = 1e9
 """Stands for infinitely many years, so that quantiles next to it can be interpolated."""
-
-BEYOND_NUMBERS = "beyond the range of double precision"
 
 
 @dataclass(frozen=True)
@@ -115,8 +112,7 @@ def day_of(text: str, series: Series | None = None) -> np.datetime64:
     Parameters
     ----------
     text
-        The label of a row; an ISO date; or a date as tables have them, where a month or a year
-        stands for its centre.
+        As `effbayes.dataset.Series.date_of` takes it.
     series
         Whose rows have labels; None for dates alone.
 
@@ -130,17 +126,12 @@ def day_of(text: str, series: Series | None = None) -> np.datetime64:
     >>> print(day_of("2012"), day_of("2012-06"), day_of("2012-06-01"))
     2012-07-02 2012-06-16 2012-06-01
     """
-    if series is not None and text in series.label:
+    if series is not None:
         return series.date_of(text)
-    try:
-        return np.datetime64(calendar_date.fromisoformat(text))
-    except ValueError:
-        reading = date_reader(None)(text)
-    if not isinstance(reading, Problem):
-        return np.datetime64(reading.day, "D")
-    labels = "" if series is None else f", and no row of {series.id} has that label"
-    remedy = f" ({reading.remedy})" if reading.remedy else ""
-    raise UsageError(f"{text!r} {reading.rule}{remedy}{labels}")
+    found = dates.day_of(text)
+    if isinstance(found, Problem):
+        raise UsageError(f"{text!r} {found.rule}" + (f" ({found.remedy})" if found.remedy else ""))
+    return found
 
 
 def at_date(
@@ -167,7 +158,7 @@ def at_date(
     return LevelForecast(
         date=str(day),
         trend=_value(level, interval),
-        predictive=_value(level - _sign(series) * noise, interval),
+        predictive=_value(level - series.sign * noise, interval),
         years_beyond=beyond,
         extrapolated=bool(notes),
         notes=notes,
@@ -245,15 +236,11 @@ def extrapolation(series: Series, day: np.datetime64) -> tuple[float, tuple[str,
     return beyond, (note,)
 
 
-def _sign(series: Series) -> float:
-    return -1.0 if series.direction == "falling" else 1.0
-
-
 def _value(log2: Draws, interval: Interval) -> Estimate:
     """An estimate of the value from draws of its logarithm; None where no double holds it."""
     found = post.estimate(log2, interval)
     with np.errstate(over="ignore", under="ignore"):
-        median, low, high = (_held(np.exp2(each)) for each in found[:3] if each is not None)
+        median, low, high = (None if x is None else _held(np.exp2(x)) for x in found[:3])
     note = BEYOND_NUMBERS if None in {median, low, high} else None
     return Estimate(median, low, high, note)
 

@@ -22,6 +22,7 @@ Sample = NDArray[np.floating[Any]]
 
 NO_UPPER_END = "longer than the low end, or no progress: the interval of the rate includes zero"
 NO_PROGRESS = "no progress: the interval of the rate lies below zero"
+BEYOND_NUMBERS = "beyond the range of double precision"
 OBSERVED_DRAWS = 20_000
 FACTOR_KINDS = ("trend", "predictive", "observed")
 LARGE_PRIOR_SHARE = 0.25
@@ -151,7 +152,7 @@ def observed_factor(
     first, last = _observed_draws(series, start, rng), _observed_draws(series, end, rng)
     if first is None or last is None:
         return Estimate(None, None, None, "a value is known from one side only")
-    gain = first - last if series.direction == "falling" else last - first
+    gain = series.sign * (last - first)
     with np.errstate(over="ignore", invalid="ignore"):
         return estimate(2.0**gain, interval)
 
@@ -237,7 +238,7 @@ def as_dict(value: Estimate) -> dict[str, Any]:
     for name in ("median", "low", "high"):
         number = getattr(value, name)
         if number is not None and not np.isfinite(number):
-            number, note = None, "beyond the range of double precision"
+            number, note = None, BEYOND_NUMBERS
         shown[name] = number
     if note is not None:
         shown["note"] = note

@@ -12,7 +12,7 @@ from typing import Any, get_args
 import numpy as np
 
 from effbayes.dataset.series import Series
-from effbayes.types import Direction, PriorName
+from effbayes.types import PriorName
 
 SETTINGS: Mapping[str, type] = {
     "model": str, "noise": str, "prior": str, "parameters": list, "priors": dict, "sampler": dict,
@@ -55,35 +55,27 @@ def check_settings(settings: Mapping[str, Any], made_by: Mapping[str, Any]) -> N
 
 
 def check_series(series: Series) -> None:
-    """Refuse a table that the reader of tables would not have made.
+    """Refuse a table that the reader of tables would not have made; its numbers are checked.
 
     Raises
     ------
     ValueError
-        A field is of another kind, or a number is out of its range.
+        A field is of another kind, or a date out of its range.
     DataError
         The table cannot have a trend.
     """
     texts = ("name", "domain", "unit", "direction", "rows", "title")
     fields = {name: getattr(series, name) for name in (*texts, "published")}
     _require_types(fields, dict.fromkeys(texts, str) | {"published": bool}, "series.")
-    positive = [getattr(series, name) for name in ("value", "value_low", "value_high")]
-    deviation = np.concatenate([series.value_sd, series.date_sd_days])
     # The reader asks for a nearer year, which a series made by hand need not have.
     first, last = np.datetime64("0001-01-01"), np.datetime64("9999-12-31")
     faults = {
-        f"series.direction is {series.direction!r}": series.direction not in get_args(Direction),
         "series.remarks is no list of sentences": not all(
             isinstance(remark, str) for remark in series.remarks
         ),
         "a date is outside the years 1 to 9999": not np.all(
             (series.date >= first) & (series.date <= last)
         ),
-        "a standard deviation is not >= 0": not np.all(np.isfinite(deviation) & (deviation >= 0.0)),
-        "a value or bound is not > 0": not all(
-            np.all(np.isnan(column) | (np.isfinite(column) & (column > 0.0))) for column in positive
-        ),
-        "a row has neither a value nor a bound": np.any(np.all(np.isnan(positive), axis=0)),
     }
     for fault, found in faults.items():
         if found:

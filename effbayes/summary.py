@@ -47,7 +47,12 @@ class Run(Protocol):
         """What a reader must know."""
 
     def efficiency_factor(
-        self, start: str, end: str, kind: str, ci: float, interval: IntervalKind
+        self,
+        start: np.datetime64,
+        end: np.datetime64,
+        kind: str,
+        ci: float,
+        interval: IntervalKind,
     ) -> Estimate:
         """Efficiency factor between two dates."""
 
@@ -112,8 +117,9 @@ def _moments(run: Run) -> dict[str, Any]:
 
 
 def _factors(run: Run, interval: Interval) -> dict[str, Any]:
-    start, end = run.series.span
-    factors: dict[str, Any] = {"from": start, "to": end}
+    # Dates, not their text: a row may have the date of another for its label.
+    start, end = run.series.ends
+    factors: dict[str, Any] = {"from": str(start), "to": str(end)}
     for kind in FACTOR_KINDS:
         found = run.efficiency_factor(start, end, kind, interval.prob, interval.kind)
         factors[kind] = post.as_dict(found)

@@ -8,8 +8,14 @@ from typing import Literal, NamedTuple
 Direction = Literal["falling", "rising"]
 """Which way the value moves as things improve: a cost falls, a score rises."""
 
+
+def sign_of(direction: Direction) -> float:
+    """What the logarithm of the value gains with a doubling of efficiency: -1 for a cost."""
+    return -1.0 if direction == "falling" else 1.0
+
+
 Rows = Literal["all", "frontier"]
-"""Which rows of a series the log-linear model uses."""
+"""Which rows of a series a model is fitted to."""
 
 PriorName = Literal["default", "signed", "reference"]
 

@@ -36,6 +36,7 @@ _CLOCK = (
     r"(?:[T ]+(?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?"
     r"(?: ?(?:Z|[+-][0-9]{2}:?[0-9]{2}))?)?"
 )
+_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _YEAR = re.compile(r"([0-9]{4})(?:\.0+)?")
 _YEAR_MONTH = re.compile(r"([0-9]{4})[-/]([0-9]{1,2})")
 _MONTH_YEAR = re.compile(r"([0-9]{1,2})[-/]([0-9]{4})")
@@ -66,6 +67,17 @@ class DateReading(NamedTuple):
     day: int
     width: int = 0
     order: str = ""
+
+
+def day_of(text: str) -> np.datetime64 | Problem:
+    """A date of the calendar as YYYY-MM-DD, of any year; else as tables have them."""
+    if _ISO.fullmatch(text):
+        try:
+            return np.datetime64(date.fromisoformat(text))
+        except ValueError:
+            pass  # what is wrong with it is said below
+    reading = _read_text(" ".join(text.split()))
+    return reading if isinstance(reading, Problem) else np.datetime64(reading.day, "D")
 
 
 class _Precision(NamedTuple):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from effbayes.types import Direction
+from effbayes.types import Direction, sign_of
 
 Dates = NDArray[np.datetime64]
 Floats = NDArray[np.float64]
@@ -117,4 +117,4 @@ def surely_beaten(rows: Extent, rivals: Flags | None = None) -> Flags:
 
 
 def _as_cost(level: Floats, direction: Direction) -> Floats:
-    return level if direction == "falling" else -level
+    return -sign_of(direction) * level

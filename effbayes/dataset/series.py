@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date as calendar_date
-from typing import Self
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from effbayes.dataset.cells import Problem
+from effbayes.dataset.dates import day_of
 from effbayes.errors import DataError, Fault, UsageError
-from effbayes.types import Direction, Rows
+from effbayes.types import Direction, Rows, sign_of
 
 DAYS_PER_YEAR = 365.25
 
@@ -22,8 +23,8 @@ FloatColumn = NDArray[np.float64]
 class Series:
     """Observations of one cost (or score), in the order of the table.
 
-    Every column has dims (row,). Values are checked where a table is read
-    (`effbayes.dataset.read_table`), so the floors above do not ask again.
+    Every column has dims (row,). Numbers are checked here, so the floors above do not ask again;
+    where a table is read (`effbayes.dataset.read_table`) more is asked of its cells.
 
     Attributes
     ----------
@@ -48,7 +49,21 @@ class Series:
     frontier
         Whether the row set a record.
     used
-        Which rows the log-linear model is fitted to.
+        Which rows a model is fitted to.
+    title
+        Name for people in full, empty where there is none.
+    published
+        Whether values and dates are those that were published, errors included.
+    remarks
+        Things about the table that its reader should be told (one sentence each).
+
+    Raises
+    ------
+    DataError
+        A value or bound is not > 0, bounds are swapped, a standard deviation is not >= 0, a row has
+        neither a value nor a bound, or the direction is none.
+    ValueError
+        Columns differ in length.
     """
 
     name: str
@@ -69,8 +84,7 @@ class Series:
     note: tuple[str, ...] = ()
     title: str = ""
     published: bool = False
-    remarks: tuple[str, ...] = field(default=())
-    """Things about the table that its reader should be told (one sentence each)."""
+    remarks: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         first, last = self.date.min(), self.date.max()
@@ -89,6 +103,37 @@ class Series:
                 raise ValueError(f"{name} has shape {column.shape}, the table has {n} rows")
             column.flags.writeable = False
             object.__setattr__(self, name, column)
+        self._require_sound()
+
+    def _require_sound(self) -> None:
+        """Refuse numbers that no table has; all faults are told at once."""
+        faults = [
+            Fault(rule, row=self.name_of_row(i), column=name)
+            for name, rule, wrong in self._rules()
+            for i in np.flatnonzero(wrong).tolist()
+        ]
+        if self.direction not in get_args(Direction):
+            rule = f"is {self.direction!r}, must be falling or rising"
+            faults.insert(0, Fault(rule, column="direction"))
+        if faults:
+            n = len(faults)
+            raise DataError(f"{self.id}: {n} fault{'s' if n > 1 else ''}", faults)
+
+    def _rules(self) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+        """Columns, what must be so of their numbers, and the rows where it is not."""
+        none = np.ones(self.n_table, dtype=bool)
+        for name in ("value", "value_low", "value_high"):
+            column: FloatColumn = getattr(self, name)
+            missing = np.isnan(column)
+            none &= missing
+            wrong = ~missing & ~((column > 0.0) & np.isfinite(column))
+            yield name, "must be finite and > 0 (its logarithm is modelled)", wrong
+        yield "value", "is missing, and its bounds too", none
+        yield "value_low", "is above value_high: they are swapped", self.value_low > self.value_high
+        for name in ("value_sd", "date_sd_days"):
+            column = getattr(self, name)
+            wrong = ~((column >= 0.0) & np.isfinite(column))
+            yield name, "must be finite and >= 0, it is a standard deviation", wrong
 
     @property
     def n_table(self) -> int:
@@ -97,8 +142,13 @@ class Series:
 
     @property
     def n_obs(self) -> int:
-        """Number of rows that the log-linear model is fitted to."""
+        """Number of rows that a model is fitted to."""
         return int(self.used.sum())
+
+    @property
+    def sign(self) -> float:
+        """What the logarithm of the value gains with a doubling of efficiency, -1 or 1."""
+        return sign_of(self.direction)
 
     @property
     def id(self) -> str:
@@ -115,6 +165,10 @@ class Series:
     def has_bounds(self) -> bool:
         """Whether any row is interval-censored."""
         return bool(np.any(np.isfinite(self.value_low) | np.isfinite(self.value_high)))
+
+    def name_of_row(self, i: int) -> str | int:
+        """What messages call a row: its label, or its number in the table, from 1."""
+        return self.label[i] or i + 1
 
     def select(self, used: NDArray[np.bool_] | Sequence[bool], rows: str) -> Self:
         """The same table with other rows used; `rows` says in words which.
@@ -147,7 +201,7 @@ class Series:
                 Fault(
                     "has bounds and no point value",
                     "give a value or keep the bounds",
-                    row=self.label[i] or i,
+                    row=self.name_of_row(i),
                     column="value",
                 )
                 for i in missing
@@ -156,44 +210,59 @@ class Series:
         none = np.full(self.n_table, np.nan)
         return replace(self, value_low=none, value_high=none)
 
-    def row_of(self, text: str) -> int | None:
-        """The row of a label; or the best row of an ISO date, a used one before others.
+    def row_of(self, text: str | np.datetime64) -> int | None:
+        """The row of a label; or the best row of a date, a used one before others.
 
         None where the table has no row of that date.
 
         Raises
         ------
         UsageError
-            The text is neither a label nor an ISO date, or several rows have the label.
+            As `date_of`.
         """
-        if not _is_iso(text):
-            return self._labelled(text)
+        labelled = self._labelled(text)
+        if labelled is not None:
+            return labelled
         rows = np.flatnonzero(self.date == self.date_of(text))
         if not len(rows):
             return None
         middle = np.where(np.isnan(self.value), self._middle_of_bounds(), self.value)
-        cost = middle if self.direction == "falling" else -middle
+        cost = -self.sign * middle
         return int(rows[np.lexsort((cost[rows], ~self.used[rows]))[0]])
 
-    def date_of(self, text: str) -> np.datetime64:
-        """An ISO date, or the date of the row of a label.
+    def date_of(self, text: str | np.datetime64) -> np.datetime64:
+        """The date of the row of a label; else a date.
+
+        Parameters
+        ----------
+        text
+            The label of a row; YYYY-MM-DD; or a date as tables have them, where a month or a year
+            stands for its centre. What is a date already is not sought among the labels.
 
         Raises
         ------
         UsageError
-            The text is neither.
+            It is none of these, or a label of several rows.
         """
-        if _is_iso(text):
-            return np.datetime64(calendar_date.fromisoformat(text))
-        return np.datetime64(self.date[self._labelled(text)], "D")
+        labelled = self._labelled(text)
+        if labelled is not None:
+            return np.datetime64(self.date[labelled], "D")
+        found = day_of(text) if isinstance(text, str) else np.datetime64(text, "D")
+        if isinstance(found, Problem):
+            remedy = f" ({found.remedy})" if found.remedy else ""
+            raise UsageError(
+                f"{text!r} {found.rule}{remedy}, and no row of {self.id} has that label"
+            )
+        return found
 
-    def _labelled(self, text: str) -> int:
-        rows = [i for i, label in enumerate(self.label) if label and label == text]
+    def _labelled(self, text: str | np.datetime64) -> int | None:
+        """The row of a label; None where none has it."""
+        if not isinstance(text, str) or not text:
+            return None
+        rows = [i for i, label in enumerate(self.label) if label == text]
         if len(rows) > 1:
             raise UsageError(f"{len(rows)} rows of {self.id} are labelled {text!r}; give a date")
-        if not rows:
-            raise UsageError(f"{text!r} is neither an ISO date nor the label of a row of {self.id}")
-        return rows[0]
+        return rows[0] if rows else None
 
     def _middle_of_bounds(self) -> FloatColumn:
         """Geometric middle of the bounds, or the one bound."""
@@ -232,14 +301,6 @@ class Series:
                 f"{self.id}: a trend needs at least two distinct dates, all {n} observations "
                 f"are of {self.span[0]}"
             )
-
-
-def _is_iso(text: str) -> bool:
-    try:
-        calendar_date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
 
 
 ARRAY_COLUMNS: dict[str, str] = {

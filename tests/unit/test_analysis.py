@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import effbayes as eb
+from effbayes.posterior import BEYOND_NUMBERS
 
 
 def test_the_claim_within_its_posterior(alexnet_fit):
@@ -40,9 +41,21 @@ def test_factors_by_date_and_label(alexnet_fit):
     assert predictive.low < by_date.low < by_date.high < predictive.high
 
 
-@pytest.mark.parametrize("text", ["no such row", "2019-13-01", "", "2019"])
+def test_every_question_takes_the_same_dates(alexnet_fit):
+    assert alexnet_fit.level("2030-06") == alexnet_fit.forecast(at="2030-06").trend
+    assert alexnet_fit.efficiency_factor("2012", "2019-05") == alexnet_fit.efficiency_factor(
+        "2012-07-02", "2019-05-16"
+    )
+    dense = alexnet_fit.level("2015-12-31", kind="hdi")
+    assert dense == alexnet_fit.forecast(at="2015-12-31", kind="hdi").trend
+    assert alexnet_fit.level("9999-12-31").note == BEYOND_NUMBERS
+
+
+@pytest.mark.parametrize("text", ["no such row", "2019-13-01", "", "20190528", "2019-W05-1"])
 def test_dates_that_are_none(alexnet_fit, text):
-    with pytest.raises(eb.UsageError, match="neither an ISO date nor the label"):
+    with pytest.raises(
+        eb.UsageError, match="and no row of imagenet/alexnet-training has that label"
+    ):
         alexnet_fit.efficiency_factor(text, "2019-05-28")
 
 

@@ -14,8 +14,8 @@ from effbayes import posterior as post
 from effbayes.analysis import Analysis
 from effbayes.curves import Bend, Path
 from effbayes.dataset.dates import date_reader
-from effbayes.forecasting import BEYOND_NUMBERS, day_of
-from effbayes.posterior import Interval
+from effbayes.forecasting import day_of
+from effbayes.posterior import BEYOND_NUMBERS, Interval
 
 from .conftest import make_series
 
@@ -368,16 +368,26 @@ def test_a_coarse_date_is_the_centre_that_tables_give_it(text):
 def test_a_label_comes_before_a_date():
     series = make_series(["2014-01-01", "2016-01-01"], [4.0, 2.0], label=("2015", "2015-01-01"))
     assert day_of("2015", series) == np.datetime64("2014-01-01")
+    assert day_of("2015-01-01", series) == np.datetime64("2016-01-01")
     assert day_of("2015") == np.datetime64("2015-07-02")
     twice = make_series(["2014-01-01", "2016-01-01"], [4.0, 2.0], label=("a", "a"))
     with pytest.raises(eb.UsageError, match="2 rows of made are labelled 'a'"):
         day_of("a", twice)
 
 
+def test_labels_that_look_like_dates_do_not_move_the_summary():
+    fit = made({"rate": 1.0 + 0.1 * Z}, label=("2017-12-31", "b", "2014-01-01"))
+    assert fit.efficiency_factor("2017-12-31", "2014-01-01").median > 1.0
+    plain = made({"rate": 1.0 + 0.1 * Z}).efficiency_factor("2014-01-01", "2017-12-31")
+    assert fit.efficiency_factor(*fit.series.ends) == plain
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "is not a date"),
+        ("20150101", "is not a date"),
+        ("2015-W05-1", "is not a date"),
         ("soon", "'soon' is not a date"),
         ("2019-13", "is a month that does not exist"),
         ("2019-02-30", "is a day that does not exist"),
