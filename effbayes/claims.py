@@ -24,12 +24,12 @@ from effbayes.domains import (
     ReferenceRate,
     load_series,
     printed_figures,
-    reference_rates,
+    reference_rate,
 )
 from effbayes.findings import Observed, against_rate, against_table, observed
 from effbayes.posterior import Interval
 from effbayes.printed import Printed, Room
-from effbayes.trend import factor, rate_per_year
+from effbayes.trend import MONTHS_PER_YEAR, factor, rate_per_year
 from effbayes.types import Estimate
 
 CRITERIA = {
@@ -274,8 +274,7 @@ def _within(claimed: float, estimate: Estimate) -> bool:
 
 
 def _reference(claim: PrintedFigure) -> ReferenceRate:
-    [found] = [one for one in reference_rates() if one.name == claim.reference]
-    return found
+    return reference_rate(claim.reference)
 
 
 def compared(rate: ReferenceRate) -> Reference:
@@ -324,7 +323,7 @@ def _row(
         printed_factor=claim.factor,
         printed_years=claim.period_years,
         printed_months=getattr(claim, "doubling_time_months", None),
-        implied_months=12.0 * claim.period_years / float(np.log2(claim.factor)),
+        implied_months=MONTHS_PER_YEAR * claim.period_years / float(np.log2(claim.factor)),
         implied_months_range=(implied.low, implied.high),
         published=tables[0].observed if tables else None,
         corrected=tables[1].observed if tables else None,

@@ -127,7 +127,7 @@ class SeriesInfo:
     Attributes
     ----------
     n_obs, n_table, span
-        Rows that the log-linear model uses, rows of the table, first and last ISO date used.
+        Rows that a model is fitted to, rows of the table, first and last ISO date used.
     rows, main
         How the rows used are chosen; whether it is the first series of its domain.
     """
@@ -184,6 +184,8 @@ def load_domain(
     published
         Take values and dates as they were published, errors included, and without the bounds
         and standard deviations that the project adds.
+    where
+        Rows to fit, as in `effbayes.dataset.read_table`; None is the catalogue's own choice.
 
     Raises
     ------
@@ -248,8 +250,25 @@ def published_claims() -> list[Claim]:
 
 def reference_rates() -> list[ReferenceRate]:
     """Rates to compare with; the first is Moore's law."""
-    return [
-        ReferenceRate(
+    return list(_reference_rates().values())
+
+
+def reference_rate(name: str) -> ReferenceRate:
+    """A rate to compare with, by its name.
+
+    Raises
+    ------
+    UsageError
+        There is no such rate.
+    """
+    _require(name, _reference_rates(), "reference rate")
+    return _reference_rates()[name]
+
+
+@cache
+def _reference_rates() -> dict[str, ReferenceRate]:
+    return {
+        row["name"]: ReferenceRate(
             name=row["name"],
             title=row["title"],
             doubling_time_months=float(row["doubling_time_months"]),
@@ -257,7 +276,7 @@ def reference_rates() -> list[ReferenceRate]:
             note=row["note"],
         )
         for row in _rows("reference_rates.csv")
-    ]
+    }
 
 
 def printed_figures() -> list[PrintedFigure]:
@@ -340,5 +359,5 @@ def _require(name: str, known: Iterable[str], kind: str) -> None:
     if name in names:
         return
     closest = get_close_matches(name.lower(), names, n=1, cutoff=0.5)
-    hint = f"; did you mean {closest[0]}?" if closest else ""
+    hint = f"; did you mean {closest[0]}?" if closest else "."
     raise UsageError(f"there is no {kind} called {name!r}{hint} Known: {', '.join(names)}")

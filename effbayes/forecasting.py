@@ -15,9 +15,10 @@ from effbayes import posterior as post
 from effbayes.curves import Curve, Draws
 from effbayes.dataset import dates
 from effbayes.dataset.cells import Problem
-from effbayes.dataset.series import DAYS_PER_YEAR, Series
+from effbayes.dataset.series import Series
 from effbayes.errors import UsageError
 from effbayes.posterior import BEYOND_NUMBERS, Interval
+from effbayes.trend import DAYS_PER_YEAR
 from effbayes.types import Estimate
 
 FAR = 0.5

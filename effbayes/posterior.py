@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from effbayes.dataset.series import DAYS_PER_YEAR, Series
+from effbayes.dataset.series import Series
 from effbayes.errors import UsageError
-from effbayes.trend import MONTHS_PER_YEAR, factor
+from effbayes.trend import DAYS_PER_YEAR, MONTHS_PER_YEAR, factor
 from effbayes.types import Estimate, IntervalKind
 
 Sample = NDArray[np.floating[Any]]

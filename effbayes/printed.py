@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from effbayes.trend import MONTHS_PER_YEAR
+from effbayes.trend import DAYS_PER_YEAR, MONTHS_PER_YEAR
 
-MONTHS = {"year": 12.0, "month": 1.0, "day": MONTHS_PER_YEAR / 365.25}
+MONTHS = {"year": MONTHS_PER_YEAR, "month": 1.0, "day": MONTHS_PER_YEAR / DAYS_PER_YEAR}
 
 _FIGURE = re.compile(
     r"(?P<factor>[\d,.]*\d)x "
@@ -77,10 +77,11 @@ def read(claim: str) -> Printed:
     if found["first"] is not None:
         apart = float(found["last"]) - float(found["first"])
         years = Room(apart - 1.0, apart + 1.0)
-    elif found["high"] is not None:
-        years = Room(float(found["low"]), float(found["high"]))
     else:
-        years = rounded(found["low"]).times(MONTHS[found["unit"]] / MONTHS_PER_YEAR)
+        span = rounded(found["low"])
+        if found["high"] is not None:
+            span = Room(float(found["low"]), float(found["high"]))
+        years = span.times(MONTHS[found["unit"]] / MONTHS_PER_YEAR)
     months = None
     if found["time"] is not None:
         months = rounded(found["time"]).times(MONTHS[found["time_unit"]])

@@ -35,9 +35,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from effbayes.domains import reference_rates
+from effbayes.domains import reference_rate, reference_rates
 from effbayes.errors import UsageError
-from effbayes.trend import MONTHS_PER_YEAR, rate_per_year
+from effbayes.trend import DAYS_PER_YEAR, MONTHS_PER_YEAR, rate_per_year
 
 Sample = NDArray[np.floating[Any]]
 """Draws of a rate in doublings per year, dims (draw,)."""
@@ -48,7 +48,7 @@ LEVEL = 0.95
 EXAMPLES = "moore, 3.4mo, 2.07y[1.54,3.13], 8mo[2,22]@90, 4.1x/y[3.7,4.6], 9x/20y"
 
 YEARS = {
-    **dict.fromkeys(("d", "day", "days"), 1.0 / 365.25),
+    **dict.fromkeys(("d", "day", "days"), 1.0 / DAYS_PER_YEAR),
     **dict.fromkeys(("mo", "mos", "month", "months"), 1.0 / MONTHS_PER_YEAR),
     **dict.fromkeys(("y", "yr", "yrs", "year", "years"), 1.0),
 }
@@ -180,10 +180,10 @@ def parse(text: str, read_run: Callable[[str], Sample] | None = None) -> Rate:
     >>> parse("4x/y[2,16]").quantile(0.975)
     4.0
     """
-    names = {rate.name: rate.doubling_time_months for rate in reference_rates()}
+    names = [rate.name for rate in reference_rates()]
     plain = "".join(text.split()).lower()
     if plain in names:
-        return Published(text, float(rate_per_year(names[plain])))
+        return Published(text, float(rate_per_year(reference_rate(plain).doubling_time_months)))
     if match := _EXPRESSION.fullmatch(plain):
         return _published(text, match)
     if read_run is not None and _is_path(text):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 MONTHS_PER_YEAR = 12.0
+DAYS_PER_YEAR = 365.25
 
 
 def doubling_time_months(rate: Any) -> Any:

@@ -14,8 +14,6 @@ from effbayes.dataset.dates import day_of
 from effbayes.errors import DataError, Fault, UsageError
 from effbayes.types import Direction, Rows, sign_of
 
-DAYS_PER_YEAR = 365.25
-
 FloatColumn = NDArray[np.float64]
 
 

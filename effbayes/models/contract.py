@@ -16,7 +16,8 @@ import numpy as np
 from jax import Array
 
 from effbayes.arrays import Count, PerObs, PerObsMask, Position, RandomKey, Scalar
-from effbayes.dataset.series import DAYS_PER_YEAR, Series
+from effbayes.dataset.series import Series
+from effbayes.trend import DAYS_PER_YEAR
 
 Parameters = Mapping[str, Array]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from promises import read_or_refused
 
 from effbayes.dataset import read_series, read_table, validate_table
-from effbayes.dataset.records import record_flags, surely_beaten, surely_record
+from effbayes.dataset.records import extent_of, record_flags, surely_beaten, surely_record
 
 BOMS = {
     "utf-8": b"",
@@ -212,8 +212,9 @@ def test_what_is_sure_of_a_record_holds_in_every_order_within_a_date(history, fa
     dates = np.datetime64("2020-01-01") + offsets.astype("timedelta64[D]")
     direction = "falling" if falling else "rising"
     cost = level if falling else -level
-    beaten = surely_beaten(dates, level.astype(float), direction)
-    sure = surely_record(dates, level.astype(float), direction)
+    none = np.full(len(level), np.nan)
+    rows = extent_of(dates, np.zeros(len(level)), (level.astype(float), none, none), direction)
+    beaten, sure = surely_beaten(rows), surely_record(rows)
     for i in range(len(level)):
         earlier = cost[offsets < offsets[i]]
         others = np.delete(cost, i)[np.delete(offsets, i) == offsets[i]]

@@ -124,7 +124,8 @@ def test_describe_as_published_has_the_published_dates():
         (lambda: domains.load_domain("ImageNet"), "did you mean imagenet?"),
         (lambda: domains.load_series("translation", "seq2sec"), "did you mean seq2seq?"),
         (lambda: domains.load_series("go", "chess"), "Known: alphago-zero-level"),
-        (lambda: domains.load_domain(""), "Known: imagenet, translation"),
+        (lambda: domains.load_domain(""), "''. Known: imagenet, translation"),
+        (lambda: domains.reference_rate("huang"), "'huang'. Known: moore, "),
     ],
 )
 def test_an_unknown_name_is_met_with_the_known_ones(call, told):
@@ -156,6 +157,12 @@ def test_reference_rates():
         "ai-and-compute-2018": 3.5,
         "slowdown": 60,
     }
+
+
+def test_a_reference_rate_by_name():
+    assert domains.reference_rate("solar").doubling_time_months == 72
+    domains.reference_rates().clear()
+    assert domains.reference_rate("moore") == domains.reference_rates()[0]
 
 
 def test_corrections_name_rows_that_exist():

@@ -70,6 +70,11 @@ def test_a_claim_without_figures_is_refused(text):
         printed.read(text)
 
 
+def test_a_period_from_one_time_to_another_has_its_unit():
+    assert printed.read("9x in 12 to 18 months").years == pytest.approx((1.0, 1.5))
+    assert printed.read("9x in 1 to 2 years").years == (1.0, 2.0)
+
+
 def test_moores_law_of_the_abstract_is_two_years_and_not_eighteen_months():
     implied = printed.read("11x in 7 years").implied_months
     # 12 x 6.5 / log2(11.5) and 12 x 7.5 / log2(10.5)
