@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,17 +11,17 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from effbayes import forecasting, power_scaling
+from effbayes import forecasting, outputs, power_scaling
 from effbayes import posterior as post
 from effbayes.curves import Curve, curve_of
 from effbayes.dataset.series import Series
 from effbayes.diagnostics import Chains, Diagnostics, diagnose
-from effbayes.domains import reference_rates
+from effbayes.domains import reference_rate
 from effbayes.errors import RunFileError, UsageError
 from effbayes.forecasting import DateForecast, LevelForecast
 from effbayes.posterior import FACTOR_KINDS, Interval
 from effbayes.summary import summarize
-from effbayes.trend import rate_per_year
+from effbayes.trend import DAYS_PER_YEAR, MONTHS_PER_YEAR, rate_per_year
 from effbayes.types import Estimate, IntervalKind
 
 if TYPE_CHECKING:
@@ -69,15 +70,20 @@ class Analysis:
         """Of the series."""
         return self.series.id
 
-    @cached_property
-    def diagnostics(self) -> Diagnostics:
-        """Figures and verdict for every quantity that is reported."""
+    @property
+    def judged(self) -> dict[str, Chains]:
+        """Draws of every quantity that is reported, by which the sampler is judged."""
         years = post.years_between(*self.series.ends)
         quantities = {name: self.draws[name] for name in ("rate", *self.settings["parameters"])}
         quantities["predictive factor"] = (
             self.draws["rate"] * years + self.noise[..., 1] - self.noise[..., 0]
         )
-        return diagnose(quantities, self.stats)
+        return quantities
+
+    @cached_property
+    def diagnostics(self) -> Diagnostics:
+        """Figures and verdict for every quantity that is reported."""
+        return diagnose(self.judged, self.stats)
 
     @property
     def verdict(self) -> Diagnostics:
@@ -130,7 +136,11 @@ class Analysis:
         ci, kind
             Probability of the credible interval; equal-tailed or highest-density.
         """
-        scales = {"months": 1.0, "years": 1.0 / 12.0, "days": 365.25 / 12.0}
+        scales = {
+            "months": 1.0,
+            "years": 1.0 / MONTHS_PER_YEAR,
+            "days": DAYS_PER_YEAR / MONTHS_PER_YEAR,
+        }
         if unit not in scales:
             raise UsageError(f"unit {unit!r} is not one of {', '.join(scales)}")
         months = post.doubling_time(self.draws["rate"], Interval(ci, kind).check())
@@ -178,10 +188,7 @@ class Analysis:
             Name of a reference rate such as ``"moore"``, or a doubling time in months.
         """
         if isinstance(reference, str):
-            known = {rate.name: rate.doubling_time_months for rate in reference_rates()}
-            if reference not in known:
-                raise UsageError(f"no reference rate {reference!r}; there are {', '.join(known)}")
-            reference = known[reference]
+            reference = reference_rate(reference).doubling_time_months
         if not reference > 0:
             raise UsageError(f"a doubling time of {reference} months, must be > 0")
         return post.prob_faster(self.draws["rate"], rate_per_year(reference))
@@ -274,7 +281,7 @@ class Analysis:
         -------
         dict
             By quantity: ``prior`` and ``likelihood``, the sensitivity to a power of it
-            (Kallioinen, Paananen, Bürkner and Vehtari 2023, Statistics and Computing 34; above
+            (Kallioinen, Paananen, Bürkner and Vehtari 2024, Statistics and Computing 34; above
             `SENSITIVE` it counts), and ``diagnosis``, ``"ok"`` or what that hints at.
 
         Raises
@@ -328,6 +335,7 @@ class Analysis:
         """
         from effbayes import store  # noqa: PLC0415 - xarray and HDF5 are slow to import
 
+        outputs.require_free(path, force=force)  # before the posterior is labelled
         store.save(self.posterior, path, force=force)
 
     def _observed_factor(
@@ -353,8 +361,21 @@ def load(path: str | Path) -> Analysis:
     from effbayes import store  # noqa: PLC0415 - HDF5 is slow to import
 
     run = store.load(path)
-    try:
+    with read_as_a_run(path):
         return Analysis(**kept_parts(run))
+
+
+@contextmanager
+def read_as_a_run(path: str | Path) -> Iterator[None]:
+    """A block that takes a file apart, and fails where it is no run.
+
+    Raises
+    ------
+    RunFileError
+        In place of what is raised where something is missing, or another thing than it must be.
+    """
+    try:
+        yield
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise RunFileError(f"{path} is not a run that this version reads: {error}") from error
 

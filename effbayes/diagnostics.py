@@ -29,7 +29,7 @@ TAIL_PROB = 0.05
 
 @dataclass(frozen=True)
 class QuantityDiagnostics:
-    """R-hat and effective sample sizes of one quantity; NaN where its draws are all equal."""
+    """R-hat and effective sample sizes of one quantity; of draws all equal, R-hat is NaN."""
 
     r_hat: float
     ess_bulk: float

@@ -6,21 +6,21 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from effbayes.errors import RunFileError
 
 
-@contextmanager
-def whole(path: str | Path, *, force: bool = False) -> Iterator[Path]:
-    """A temporary file that takes the place of `path` where the block ends well, and else is gone.
+def write(path: str | Path, content: bytes, *, force: bool = False) -> None:
+    """Write a file whole or not at all.
 
     Parameters
     ----------
     path
         Where to; the folder must exist.
+    content
+        Of the file.
     force
         Replace a file that is there.
 
@@ -34,9 +34,11 @@ def whole(path: str | Path, *, force: bool = False) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         handle, name = tempfile.mkstemp(prefix=".effbayes.", suffix=".part", dir=path.parent)
-        os.close(handle)
         temporary = Path(name)
-        yield temporary
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         _umask(temporary)
         if force:
             temporary.replace(path)
@@ -68,14 +70,6 @@ def _put(temporary: Path, path: Path) -> None:
         temporary.replace(path)
 
 
-def write(path: str | Path, content: bytes, *, force: bool = False) -> None:
-    """Write a file whole or not at all; parameters and errors as in `whole`."""
-    with whole(path, force=force) as temporary, temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def require_free(path: str | Path, *, force: bool = False) -> None:
     """Refuse a place where a file cannot be written, before the work is done.
 
@@ -105,7 +99,18 @@ def _umask(path: Path) -> None:
 
 
 def _mask() -> int:
-    mask = os.umask(0)
+    """What new files of this process are not permitted.
+
+    Where the system does not tell, it is set and set back, which other threads can come between:
+    to a strict one, so that none of their files is open to all.
+    """
+    try:
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("Umask:"):
+                return int(line.split()[1], 8)
+    except (OSError, ValueError):
+        pass
+    mask = os.umask(0o077)
     os.umask(mask)
     return mask
 

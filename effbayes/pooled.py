@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from effbayes import outputs, provenance
 from effbayes import posterior as post
-from effbayes import provenance
-from effbayes.analysis import Analysis, kept_parts
+from effbayes.analysis import Analysis, kept_parts, read_as_a_run
 from effbayes.dataset.series import Series
 from effbayes.diagnostics import Chains, Diagnostics, diagnose
 from effbayes.errors import RunFileError, UsageError
 from effbayes.fitting import described, labelled, sampler_settings
 from effbayes.posterior import LARGE_PRIOR_SHARE, Interval
+from effbayes.run_contents import GIVEN, OF_POPULATION, check_pooled
+from effbayes.summary import SUMMARIES_SCHEMA, strict
 from effbayes.types import Estimate, IntervalKind
 
 if TYPE_CHECKING:
@@ -28,15 +30,10 @@ if TYPE_CHECKING:
     from effbayes.models.hierarchical import Priors
     from effbayes.store import Kept
 
-SCHEMA = "effbayes.summaries/1"
-
 REPORTED = ("doubling_time_typical", "doubling_time_new", "tau", "s")
 """Quantities of the population that a summary shows; months for the first two."""
 
-OF_POPULATION = ("mu", *REPORTED)
 OF_MEMBERS = ("alpha", "rate", "sigma", "doubling_time")
-GIVEN = ("mu", "tau", "s")
-"""Draws of the population that each member carries: its prior, draw by draw."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -146,19 +143,19 @@ class Pooled:
         found = self.diagnostics.as_dict()
         figures = found.pop("quantities")
         return {
-            "schema": SCHEMA,
+            "schema": SUMMARIES_SCHEMA,
             "model": self.settings["model"],
             "prior": self.settings["prior"],
             "ci": interval._asdict(),
             "population": {
                 _shown(name): {
                     **post.as_dict(post.estimate(self.population[name], interval)),
-                    **_strict(figures[name]),
+                    **{key: strict(value) for key, value in figures[name].items()},
                 }
                 for name in REPORTED
             },
             "summaries": [each.summary(ci, kind) for each in self.members.values()],
-            "diagnostics": _strict(found),
+            "diagnostics": {key: strict(value) for key, value in found.items()},
             "sampler": dict(self.settings["sampler"]),
             "provenance": dict(self.made_by),
         }
@@ -173,6 +170,7 @@ class Pooled:
         """
         from effbayes import store  # noqa: PLC0415 - xarray and HDF5 are slow to import
 
+        outputs.require_free(path, force=force)  # before the posterior is labelled
         store.save(self.posterior, path, force=force)
 
 
@@ -262,27 +260,31 @@ def load_any(path: str | Path) -> Analysis | Pooled:
     from effbayes import store, tree  # noqa: PLC0415 - HDF5 is slow to import
 
     run = store.load(path)
-    try:
+    with read_as_a_run(path):
         if run.about["schema"] == tree.POOLED_SCHEMA:
             return _from_file(run)
         return Analysis(**kept_parts(run))
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        said = f"{path} is not a run that this version reads: {error}"
-        raise RunFileError(said) from error
 
 
 def _from_file(run: Kept) -> Pooled:
     from effbayes import tree  # noqa: PLC0415 - as above
 
-    members = [run.member(f"members/{i}") for i in range(len(run.about["series"]))]
-    parts = [Member(**kept_parts(each)) for each in members]
+    settings, made_by, names = (run.about[name] for name in ("settings", "made_by", "series"))
+    members = [run.member(f"members/{i}") for i in range(len(names))]
+    parts = {one.id: one for one in (Member(**kept_parts(each)) for each in members)}
+    if list(parts) != names:
+        raise ValueError(f"its members are {', '.join(parts) or 'none'}")
     drawn = run.arrays("posterior")
+    population = {name: drawn[name] for name in OF_POPULATION if name in drawn}
+    stats = tree.without_axes(run.arrays("sample_stats"))
+    of_members = [(one.settings, one.draws) for one in parts.values()]
+    check_pooled(settings, made_by, population, stats, of_members)
     return Pooled(
-        members={one.series.id: one for one in parts},
-        population={name: drawn[name] for name in OF_POPULATION},
-        stats=tree.without_axes(run.arrays("sample_stats")),
-        settings=run.about["settings"],
-        made_by=run.about["made_by"],
+        members=parts,
+        population=population,
+        stats=stats,
+        settings=settings,
+        made_by=made_by,
         build_tree=lambda _: run.tree(),
     )
 
@@ -334,11 +336,7 @@ def _diagnose(
 ) -> Diagnostics:
     quantities = {name: population[name] for name in REPORTED}
     for name, one in members.items():
-        years = post.years_between(*one.series.ends)
-        own = {each: one.draws[each] for each in ("rate", *one.settings["parameters"])}
-        apart = one.noise[..., 1] - one.noise[..., 0]
-        own["predictive factor"] = one.draws["rate"] * years + apart
-        quantities |= {f"{quantity} of {name}": draws for quantity, draws in own.items()}
+        quantities |= {f"{quantity} of {name}": draws for quantity, draws in one.judged.items()}
     return diagnose(quantities, stats)
 
 
@@ -376,11 +374,3 @@ def _build_tree(pooled: Pooled) -> xr.DataTree:
 
 def _shown(name: str) -> str:
     return f"{name}_months" if name.startswith("doubling_time") else name
-
-
-def _strict(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Null in place of NaN: the JSON is strict."""
-    return {
-        name: None if isinstance(value, float) and not np.isfinite(value) else value
-        for name, value in values.items()
-    }

@@ -11,9 +11,7 @@ import xarray as xr
 
 from effbayes import provenance, tree
 
-UNITS = dict.fromkeys(("doubling_time_typical", "doubling_time_new", "doubling_time"), "months")
-UNITS |= dict.fromkeys(("s", "sigma"), "doublings") | {"mu": "log of months", "tau": "1"}
-UNITS |= {"alpha": "log2 of each series' unit", "rate": "doublings per year"}
+UNITS = {**tree.UNITS, "alpha": "log2 of each series' unit"}
 
 
 def build(

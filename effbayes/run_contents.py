@@ -6,7 +6,7 @@ A seal shows that a file was changed after it was written, not that what was wri
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -24,6 +24,12 @@ OF_MODEL: Mapping[str, tuple[str, ...]] = {
     "drift": ("path_level", "path_rate", "rate_end", "drift"),
 }
 """Draws that a model has beside the rate and its parameters."""
+
+OF_POPULATION = ("mu", "tau", "s", "doubling_time_typical", "doubling_time_new")
+GIVEN = ("mu", "tau", "s")
+"""Draws of the population that each member carries: its prior, draw by draw."""
+
+PRIORS_OF_POPULATION = ("doubling_time_sdlog", "tau_scale")
 
 LEAST_DRAWS = 4
 """In a chain: with fewer the diagnostics do not exist."""
@@ -105,9 +111,69 @@ def check_arrays(
     own = OF_MODEL.get(settings["model"], ())
     _require(draws, ("rate", "alpha", *settings["parameters"], *own), "posterior")
     _require(stats, STATS, "sample_stats")
-    shape = draws["rate"].shape
+    shape = _shape_of(draws["rate"], "rate")
+    _check_draws(draws, shape)
+    if settings["prior"] == "default" and not np.all(draws["rate"] > 0.0) and not own:
+        raise ValueError("posterior.rate is not > 0, as its prior has it")
+    _check_stats(stats, shape)
+    if noise.shape != (*shape, 2) or noise.dtype != np.float64 or not np.all(np.isfinite(noise)):
+        raise ValueError("system_noise is not two numbers to a draw")
+
+
+def check_pooled(
+    settings: Mapping[str, Any],
+    made_by: Mapping[str, Any],
+    population: Arrays,
+    stats: Arrays,
+    members: Sequence[tuple[Mapping[str, Any], Arrays]],
+) -> None:
+    """Refuse what is no run of several series.
+
+    Parameters
+    ----------
+    settings, made_by
+        Of the run.
+    population, stats
+        Dims (chain, draw).
+    members
+        Settings and draws of each series, which `check_settings` and `check_arrays` let pass.
+
+    Raises
+    ------
+    ValueError
+        Something is missing, or is something else than it must be; the message names it.
+    """
+    check_settings(settings, made_by)
+    if len(members) < 2:
+        raise ValueError("it pools fewer than two series")
+    _require(population, OF_POPULATION, "posterior")
+    shape = _shape_of(population["mu"], "mu")
+    _check_draws(population, shape)
+    if not all(np.all(x > 0.0) for name, x in population.items() if name != "mu"):
+        raise ValueError("posterior: of the population, only mu may be <= 0")
+    _require(stats, STATS, "sample_stats")
+    _check_stats(stats, shape)
+    for own, draws in members:
+        _require_types(own, {"pooled": dict}, "settings.")
+        _require_types(own["pooled"], {"series": list, "reasons": list}, "settings.pooled.")
+        said = [*own["pooled"]["series"], *own["pooled"]["reasons"]]
+        if not all(isinstance(each, str) for each in said):
+            raise ValueError("settings.pooled is no list of names and of reasons")
+        _require(own["priors"], PRIORS_OF_POPULATION, "settings.priors")
+        _require(draws, (*GIVEN, "doubling_time"), "posterior of a member")
+        if draws["rate"].shape != shape:
+            raise ValueError(f"posterior.rate has shape {draws['rate'].shape}, mu has {shape}")
+
+
+def _shape_of(draws: np.ndarray, name: str) -> tuple[int, ...]:
+    """Dims (chain, draw), enough of both."""
+    shape = draws.shape
     if len(shape) != 2 or shape[0] < 1 or shape[1] < LEAST_DRAWS:
-        raise ValueError(f"posterior.rate has shape {shape}")
+        raise ValueError(f"posterior.{name} has shape {shape}")
+    return shape
+
+
+def _check_draws(draws: Arrays, shape: tuple[int, ...]) -> None:
     for name, array in draws.items():
         path = name.startswith("path_")
         if array.ndim != 2 + path or array.shape[:2] != shape or 0 in array.shape:
@@ -116,13 +182,12 @@ def check_arrays(
         finite = array.dtype == np.float64 and not np.any(np.isnan(array))
         if not finite or (name != "doubling_time" and not np.all(np.isfinite(array))):
             raise ValueError(f"posterior.{name} has draws that are no numbers")
-    if settings["prior"] == "default" and not np.all(draws["rate"] > 0.0) and not own:
-        raise ValueError("posterior.rate is not > 0, as its prior has it")
+
+
+def _check_stats(stats: Arrays, shape: tuple[int, ...]) -> None:
     for name, kind in STATS.items():
         if stats[name].shape != shape or stats[name].dtype != np.dtype(kind):
             raise ValueError(f"sample_stats.{name} is of another shape or kind than it must be")
-    if noise.shape != (*shape, 2) or noise.dtype != np.float64 or not np.all(np.isfinite(noise)):
-        raise ValueError("system_noise is not two numbers to a draw")
 
 
 def _require_types(found: Mapping[str, Any], types: Mapping[str, type], part: str = "") -> None:

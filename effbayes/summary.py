@@ -17,6 +17,8 @@ from effbayes.trend import factor, rate_per_year
 from effbayes.types import Estimate, IntervalKind
 
 SCHEMA = "effbayes.summary/1"
+SUMMARIES_SCHEMA = "effbayes.summaries/1"
+"""Of several series in one document."""
 
 
 class Run(Protocol):
@@ -183,7 +185,7 @@ def _parameters(run: Run, interval: Interval) -> dict[str, Any]:
     return {
         name: {
             **post.as_dict(post.estimate(run.draws[name], interval)),
-            **{key: _strict(value) for key, value in asdict(figures[name]).items()},
+            **{key: strict(value) for key, value in asdict(figures[name]).items()},
         }
         for name in run.settings["parameters"]
     }
@@ -192,9 +194,9 @@ def _parameters(run: Run, interval: Interval) -> dict[str, Any]:
 def _diagnostics(found: Diagnostics) -> dict[str, Any]:
     shown = found.as_dict()
     shown.pop("quantities")
-    return {name: _strict(value) for name, value in shown.items()}
+    return {name: strict(value) for name, value in shown.items()}
 
 
-def _strict(value: Any) -> Any:
+def strict(value: Any) -> Any:
     """Null in place of NaN: the JSON is strict."""
     return None if isinstance(value, float) and not np.isfinite(value) else value

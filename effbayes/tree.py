@@ -39,7 +39,14 @@ UNITS = {
     "rate_end": "doublings per year",
     "path_level": "log2 of the series' unit",
     "path_rate": "doublings per year",
+    "mu": "log of months",
+    "tau": "1",
+    "s": "doublings",
+    "doubling_time_typical": "months",
+    "doubling_time_new": "months",
 }
+"""Of draws; those of a population last."""
+
 AXES = ("chain", "draw", "obs", "row", "system", "knot")
 _TEXT_COLUMNS = ("label", "source", "note")
 _SERIES_FIELDS = ("name", "domain", "unit", "direction", "rows", "title", "published", "remarks")
@@ -64,7 +71,7 @@ def build(
     series
         The table; `used` rows are the obs.
     draws, stats
-        Dims (chain, draw).
+        Dims (chain, draw), and (chain, draw, knot) for paths.
     noise
         Dims (chain, draw, system).
     about

@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 import effbayes as eb
+from effbayes import store, tree
 from effbayes.models import loglinear
 from effbayes.pooled import load_pooled, sample_pooled
 
@@ -168,6 +169,32 @@ def test_files_of_another_kind_are_refused(saved, alexnet_fit, tmp_path):
     again = load_pooled(saved)
     with pytest.raises(eb.RunFileError, match="exists"):
         again.save(saved)
+
+
+@pytest.mark.parametrize(
+    ("about", "why"),
+    [
+        ({"settings": {}, "made_by": {}, "series": []}, "settings.*lacks model"),
+        ({"settings": {}, "made_by": {}}, "series"),
+        ({"settings": {}, "made_by": {}, "series": 3}, "int"),
+    ],
+)
+def test_a_sealed_file_that_is_no_pooled_run_is_refused(tmp_path, about, why):
+    stub = xr.DataTree()
+    stub.attrs[tree.ATTRIBUTE] = json.dumps({"schema": tree.POOLED_SCHEMA, **about})
+    path = tmp_path / "stub.nc"
+    store.save(stub, path)
+    with pytest.raises(eb.RunFileError, match=f"not a run that this version reads: .*{why}"):
+        load_pooled(path)
+
+
+def test_draws_that_members_carry_have_units(pooled):
+    carried = pooled.members[IDS[0]].posterior["posterior"]
+    assert {name: carried[name].attrs["units"] for name in ("mu", "tau", "s")} == {
+        "mu": "log of months",
+        "tau": "1",
+        "s": "doublings",
+    }
 
 
 def test_a_run_that_failed_says_so_for_each_member(series, tmp_path):

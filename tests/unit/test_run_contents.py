@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from effbayes.errors import DataError
-from effbayes.run_contents import check_arrays, check_series, check_settings
+from effbayes.run_contents import check_arrays, check_pooled, check_series, check_settings
 
 from .conftest import make_series
 
@@ -134,6 +134,74 @@ def test_noise_of_another_shape(noise):
     draws, _, stats = arrays()
     with pytest.raises(ValueError, match="system_noise"):
         check_arrays(SETTINGS, draws, noise, stats)
+
+
+def pooled():
+    """What a run of two series holds."""
+    draws, _, stats = arrays()
+    names = ("mu", "tau", "s", "doubling_time_typical", "doubling_time_new")
+    population = {name: np.full((2, 10), 0.5) for name in names}
+    settings = {
+        **SETTINGS,
+        "priors": {"doubling_time_sdlog": 1.0, "tau_scale": 0.5},
+        "pooled": {"series": ["a", "b"], "reasons": []},
+    }
+    own = draws | {name: population[name] for name in ("mu", "tau", "s")}
+    return {
+        "settings": SETTINGS,
+        "made_by": MADE_BY,
+        "population": population,
+        "stats": stats,
+        "members": [(settings, own), (settings, own)],
+    }
+
+
+def test_a_pooled_run_passes():
+    check_pooled(**pooled())
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "why"),
+    [
+        ("settings", {}, "lacks model"),
+        ("made_by", {}, "lacks data_sha256"),
+        ("members", [], "fewer than two series"),
+        ("population", {"tau": None}, "lacks tau"),
+        ("population", {"tau": np.ones(20)}, "has shape"),
+        ("population", {"s": np.full((2, 10), -1.0)}, "only mu may be"),
+        ("population", {"mu": np.full((2, 10), np.nan)}, "no numbers"),
+        ("stats", {"energy": None}, "lacks energy"),
+        ("stats", {"energy": np.ones((2, 9))}, "energy"),
+    ],
+)
+def test_what_is_no_pooled_run(part, value, why):
+    given = pooled()
+    if part in {"population", "stats"}:
+        value = {k: v for k, v in {**given[part], **value}.items() if v is not None}
+    with pytest.raises(ValueError, match=why):
+        check_pooled(**{**given, part: value})
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "why"),
+    [
+        ("pooled", None, "pooled"),
+        ("pooled", {"series": ["a"]}, "lacks reasons"),
+        ("pooled", {"series": ["a", 1], "reasons": []}, "no list of names"),
+        ("priors", {"tau_scale": 1.0}, "lacks doubling_time_sdlog"),
+    ],
+)
+def test_what_is_no_member_of_a_pooled_run(place, value, why):
+    given = pooled()
+    settings, draws = given["members"][0]
+    others = given["members"][1:]
+    with pytest.raises(ValueError, match=why):
+        check_pooled(**{**given, "members": [({**settings, place: value}, draws), *others]})
+    with pytest.raises(ValueError, match="lacks mu"):
+        check_pooled(**{**given, "members": [(settings, arrays()[0]), *others]})
+    shorter = {name: x[:, :5] for name, x in draws.items()}
+    with pytest.raises(ValueError, match=r"\(2, 5\), mu has \(2, 10\)"):
+        check_pooled(**{**given, "members": [(settings, shorter), *others]})
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
+from pathlib import Path
 
 import arviz
 import numpy as np
@@ -82,6 +84,30 @@ def test_an_existing_file_is_kept_unless_forced(alexnet_fit, tmp_path):
     alexnet_fit.save(path, force=True)
     assert eb.load(path).verdict.ok
     assert os.listdir(tmp_path) == ["run.nc"]
+
+
+def test_a_name_that_is_taken_is_refused_before_the_run_is_labelled(alexnet_fit, tmp_path):
+    def build(_):
+        raise AssertionError("labelled for nothing")
+
+    path = tmp_path / "run.nc"
+    path.write_text("precious")
+    with pytest.raises(eb.RunFileError, match="exists"):
+        replace(alexnet_fit, build_tree=build).save(path)
+
+
+def test_the_mask_of_the_process_is_left_as_it_is(tmp_path, monkeypatch):
+    before = os.umask(0o027)
+    try:
+        with monkeypatch.context() as patched:
+            if Path("/proc/self/status").exists():
+                patched.setattr("effbayes.outputs.os.umask", None)
+            outputs.write(tmp_path / "file", b"x")
+            outputs.write_folder(tmp_path / "folder", {"one": b"x"})
+    finally:
+        assert os.umask(before) == 0o027
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("file", "folder")]
+    assert modes == [0o640, 0o750]
 
 
 def test_a_file_that_appears_meanwhile_is_kept(alexnet_fit, tmp_path, monkeypatch):
