@@ -41,9 +41,9 @@ def test_a_highest_density_interval_of_hardly_any_probability_is_the_closest_pai
 
 def test_a_highest_density_interval_is_not_among_what_overflowed():
     rate = np.concatenate([np.linspace(1.0, 2.0, 60), np.full(40, 3e3)])
-    found = post.trend_factor(rate, 1.0, Interval(0.5, "hdi"))
+    found = post.trend_factor(rate, 1.0, Interval(0.2, "hdi"))
     assert found.low == pytest.approx(2.0)
-    assert found.high == pytest.approx(2.0 ** rate[50])
+    assert found.high == pytest.approx(2.0 ** rate[20])
     most = post.trend_factor(rate, 1.0, Interval(0.8, "hdi"))
     assert (most.low, most.high) == (pytest.approx(2.0), np.inf)
 
