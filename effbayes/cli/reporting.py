@@ -15,7 +15,7 @@ from effbayes.cli.progress import Reporter
 from effbayes.cli.sampling import NOT_CONVERGED, keep_compiled
 from effbayes.cli.sources import Source
 from effbayes.errors import UsageError
-from effbayes.report.formats import BESIDE, FORMATS, OF_NUMBERS, OF_PICTURES, numbers
+from effbayes.report.formats import BESIDE, FORMATS, OF_NUMBERS, OF_PICTURES, numbers, require_ready
 
 if TYPE_CHECKING:
     from effbayes.analysis import Analysis
@@ -71,8 +71,9 @@ def report(
     --out imagenet.html
     """
     chosen, (wanted, out) = options.interval(ci, interval), _place(kind, out)
-    beside = out.with_name(f"{out.stem}-{wanted}-figures")
+    beside = _beside(out, wanted)
     _require_free(out, beside, wanted, force=force)
+    require_ready(wanted, folder=beside.name)
     if bool(runs) == (domain is not None):
         raise UsageError("a report of what? give run files, or --domain NAME")
     if series is not None and domain is None:
@@ -80,13 +81,14 @@ def report(
     with Reporter(quiet=quiet) as reporter:
         if runs:
             found: list[Any] = [kept.read(run) for run in runs]
+            _require_alone(found)
         else:
             keep_compiled(cached=not no_cache)
             source = Source(domain, None, series, None, {})
             found = _sampled(source, reporter, seed=seed, platform=platform)
         good = all(one.verdict.ok for one in found)
         if wanted == "draws":
-            outputs.write(out, _draws(_apart(found)), force=force)
+            outputs.write(out, _draws(_each(found)), force=force)
         elif wanted in OF_NUMBERS:
             outputs.write(out, numbers(_summaries(found, chosen), wanted), force=force)
         else:
@@ -105,15 +107,25 @@ def _place(given: str | None, out: Path | None) -> tuple[str, Path]:
     if out is None:
         kind = given or "html"
         return kind, Path(USUAL.get(kind, f"report.{kind}"))
-    if given is not None:
-        return given, out
+    if not out.name and given not in OF_PICTURES:
+        raise UsageError(f"--out {str(out)!r} is a folder; give the name of a file")
     ending = out.suffix.removeprefix(".").lower()
+    if given is not None:
+        meant = ENDINGS.get(ending, given)
+        if meant != given and (given, meant) != ("draws", "csv"):  # all draws are CSV, too
+            raise UsageError(f"--out {str(out)!r} does not end as --format {given} does")
+        return given, out
     if ending not in ENDINGS:
         there_are = ", ".join(f".{name}" for name in ENDINGS)
         raise UsageError(
             f"--out {str(out)!r}: a report ends with one of {there_are}; or give --format"
         )
     return ENDINGS[ending], out
+
+
+def _beside(out: Path, kind: str) -> Path:
+    """The folder of pictures beside a report, of formats that have one."""
+    return out.with_name(f"{out.stem}-{kind}-figures") if kind in BESIDE else out
 
 
 def _require_free(out: Path, beside: Path, kind: str, *, force: bool) -> None:
@@ -132,14 +144,20 @@ def _sampled(source: Source, reporter: Reporter, **settings: Any) -> list[Analys
     return [sample(one, progress=reporter.start(one.id), **settings) for one in source.read()]
 
 
-def _apart(found: Sequence[Analysis | Pooled]) -> list[Analysis]:
-    """All series, those of a pooled run one by one."""
+def _require_alone(found: Sequence[Analysis | Pooled]) -> None:
+    """A pooled run is not put beside others, in no format."""
     from effbayes.pooled import Pooled
 
     if len(found) > 1 and any(isinstance(one, Pooled) for one in found):
         raise UsageError(
             "a pooled run has a report of its own; RUN#SERIES is one of its series beside others"
         )
+
+
+def _each(found: Sequence[Analysis | Pooled]) -> list[Analysis]:
+    """All series, those of a pooled run one by one."""
+    from effbayes.pooled import Pooled
+
     return [
         fit for one in found for fit in (one.members.values() if isinstance(one, Pooled) else [one])
     ]
@@ -160,7 +178,7 @@ def _document(
     first = found[0]
     if isinstance(first, Pooled):
         return of_several.pooled(first, **how)
-    fits = _apart(found)
+    fits = _each(found)
     if len(fits) == 1:
         return of_a_run.document(first, **how)
     names = [fit.id for fit in fits]

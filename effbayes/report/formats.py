@@ -35,6 +35,31 @@ class Files:
     pictures: Mapping[str, bytes] = field(default_factory=dict)
 
 
+def require_ready(kind: str, *, folder: str) -> None:
+    """Refuse, before there is a document, what `render` would refuse of any.
+
+    Parameters
+    ----------
+    kind
+        One of `FORMATS`.
+    folder
+        As in `render`.
+
+    Raises
+    ------
+    UsageError
+        A package that the format needs is not installed, or the folder's name cannot be used.
+    """
+    if kind == "pdf":
+        from effbayes.report import typeset  # noqa: PLC0415 - as below
+
+        typeset.require_installed()
+    elif kind == "tex":
+        from effbayes.report import latex  # noqa: PLC0415 - as below
+
+        latex.require_usable(folder)
+
+
 def render(document: Document, kind: str, *, folder: str) -> Files:
     """A document as files, nothing of which is written.
 

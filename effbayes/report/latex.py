@@ -143,11 +143,7 @@ def render(document: Document, *, picture_folder: str) -> str:
     UsageError
         The folder's name holds signs that TeX would act on.
     """
-    if not PLAIN_FOLDER.fullmatch(picture_folder) or not picture_folder.isascii():
-        raise UsageError(
-            f"LaTeX cannot take pictures from a folder named {picture_folder!r}: "
-            "use Latin letters, digits, dots, hyphens and underscores"
-        )
+    require_usable(picture_folder)
     parts = [
         PREAMBLE,
         rf"\hypersetup{{pdftitle={{{metadata(document.title)}}},pdfcreator={{effbayes}}}}",
@@ -166,6 +162,21 @@ def render(document: Document, *, picture_folder: str) -> str:
     if document.made_by:
         parts += [r"\section*{What made this report}", "".join(_made_by(document.made_by))]
     return "\n\n".join([*parts, r"\end{document}"]) + "\n"
+
+
+def require_usable(picture_folder: str) -> None:
+    """Refuse a folder's name that TeX would act on.
+
+    Raises
+    ------
+    UsageError
+        It holds other signs than those of plain names.
+    """
+    if not PLAIN_FOLDER.fullmatch(picture_folder) or not picture_folder.isascii():
+        raise UsageError(
+            f"LaTeX cannot take pictures from a folder named {picture_folder!r}: "
+            "use Latin letters, digits, dots, hyphens and underscores"
+        )
 
 
 def text(content: str) -> str:

@@ -75,10 +75,9 @@ def render(document: Document) -> bytes:
     UsageError
         Typst is not installed.
     """
-    try:
-        import typst  # noqa: PLC0415 - an optional dependency
-    except ModuleNotFoundError as error:
-        raise UsageError('a PDF needs Typst: pip install "effbayes[pdf]"') from error
+    require_installed()
+    import typst  # noqa: PLC0415 - an optional dependency
+
     drawn = {
         f"picture-{picture.id}": figures.render(picture.draw(), "svg").decode()
         for picture in document.pictures()
@@ -90,6 +89,20 @@ def render(document: Document) -> bytes:
         ignore_system_fonts=True,
         sys_inputs={"document": json.dumps(_data(document)), **drawn},
     )
+
+
+def require_installed() -> None:
+    """Refuse where no page can be set.
+
+    Raises
+    ------
+    UsageError
+        Typst is not installed.
+    """
+    try:
+        import typst  # noqa: F401, PLC0415 - as above
+    except ModuleNotFoundError as error:
+        raise UsageError('a PDF needs Typst: pip install "effbayes[pdf]"') from error
 
 
 def settable(text: str) -> str:

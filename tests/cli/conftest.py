@@ -36,6 +36,14 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     return path, run("sample", "--data", table, *QUICK, "--out", path, "--json")
 
 
+@pytest.fixture(scope="session")
+def pooled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """A run of three series that did not converge, and its JSON."""
+    path = tmp_path_factory.mktemp("pooled") / "pooled.nc"
+    several = ("--domain", "translation,go", "--model", "hierarchical")
+    return path, run("sample", *several, *QUICK, "--out", path, "--json")
+
+
 @pytest.fixture
 def table(tmp_path: Path) -> Callable[..., Path]:
     """Write a table to a file."""

@@ -10,13 +10,6 @@ ALEXNET = ("--domain", "imagenet", "--series", "alexnet-training", "--point-valu
 POOLED = ("--domain", "translation,go", "--model", "hierarchical")
 
 
-@pytest.fixture(scope="module")
-def pooled(tmp_path_factory):
-    """A run of three series that did not converge, and its JSON."""
-    path = tmp_path_factory.mktemp("pooled") / "pooled.nc"
-    return path, run("sample", *POOLED, *QUICK, "--out", path, "--json")
-
-
 @pytest.mark.parametrize(
     ("model", "rows", "own"),
     [

@@ -211,6 +211,13 @@ def test_nothing_is_replaced_unless_it_is_said(kept, tmp_path):
         (["--out", "no/such/folder/report.html"], 4, "does not exist"),
         (["--domain", "imagenet"], 2, "give run files, or --domain NAME"),
         (["--series", "alexnet-training"], 2, "add --domain"),
+        (["--out", "."], 2, "'.' is a folder; give the name of a file"),
+        (["--out", ".", "--format", "html"], 2, "'.' is a folder; give the name of a file"),
+        (["--out", "/", "--format", "md"], 2, "'/' is a folder; give the name of a file"),
+        (["--out", "a.html", "--format", "csv"], 2, "does not end as --format csv does"),
+        (["--out", "a.html", "--format", "draws"], 2, "does not end as --format draws does"),
+        (["--out", "a.md", "--format", "svg"], 2, "does not end as --format svg does"),
+        (["--out", "ö.tex"], 2, "LaTeX cannot take pictures from a folder named"),
     ],
 )
 def test_what_it_refuses(kept, tmp_path, monkeypatch, arguments, code, said):
@@ -219,6 +226,24 @@ def test_what_it_refuses(kept, tmp_path, monkeypatch, arguments, code, said):
     assert result.code == code
     assert said in result.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("out", ["a.pdf", "a%.tex"])
+def test_what_a_format_lacks_is_said_before_the_work(tmp_path, monkeypatch, out):
+    monkeypatch.setitem(sys.modules, "typst", None)
+    monkeypatch.setattr("effbayes.fitting.sample", None)
+    result = run("report", "--domain", "go", "--out", tmp_path / out)
+    assert result.code == 2
+    assert re.search(r"effbayes\[pdf\]|LaTeX cannot take pictures", result.err)
+
+
+@pytest.mark.parametrize("kind", ["html", "md", "json", "csv", "draws", "svg"])
+@pytest.mark.parametrize("pooled_first", [True, False])
+def test_a_pooled_run_is_not_put_beside_others(kept, pooled, tmp_path, kind, pooled_first):
+    both = (pooled[0], kept[0]) if pooled_first else (kept[0], pooled[0])
+    result = run("report", *both, "--format", kind, "--out", tmp_path / "out")
+    assert (result.code, list(tmp_path.iterdir())) == (2, [])
+    assert "a pooled run has a report of its own" in result.err
 
 
 def test_nothing_to_report():
