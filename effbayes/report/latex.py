@@ -72,6 +72,8 @@ SIGNS = {
     ",": ",{}",
     "[": "{[}",
     "]": "{]}",
+    # After the end of a row, TeX takes a star as part of the command that ends it.
+    "*": "{*}",
     "\u00a0": "~",
     "‐": "-{}",
     "‑": "-{}",

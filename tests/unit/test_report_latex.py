@@ -53,6 +53,12 @@ def test_a_failed_verdict_stands_above_the_answer():
     assert latex.index("R-{}hat is 1.31") < latex.index("Efficiency doubles")
 
 
+def test_a_star_at_the_start_of_a_row_is_no_part_of_the_command_before_it():
+    latex = render(small("*AlexNet"), picture_folder="pictures")
+    assert "*}AlexNet" in latex
+    assert not re.search(r"(?<!\{)\*(?!\})", latex.replace(r"\section*{", ""))
+
+
 @pytest.mark.parametrize("folder", ["a%b", "a{b", "a\\b", "a\nb", "a#b", "ä", "", "a$b", "a~b"])
 def test_a_folder_that_tex_would_act_on_is_refused(folder):
     with pytest.raises(UsageError, match="cannot take pictures"):
