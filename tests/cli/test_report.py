@@ -126,8 +126,8 @@ def test_numbers_of_a_run_that_failed_say_so_too(quick, tmp_path):
     [
         ("html", "report.html", "<!doctype html>"), ("md", "report.md", "# "),
         ("tex", "report.tex", r"\documentclass"), ("pdf", "report.pdf", "%PDF-"),
-        ("json", "report.json", "{"), ("csv", "report.csv", "series,quantity"),
-        ("draws", "draws.csv", "series,chain,draw"),
+        ("json", "report.json", "{"), ("csv", "report.csv", "series,model,quantity"),
+        ("draws", "draws.csv", "series,model,chain,draw"),
     ],
 )  # fmt: skip
 def test_each_format_has_a_name_of_its_own(kept, tmp_path, monkeypatch, kind, name, begins):

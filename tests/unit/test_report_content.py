@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -255,9 +256,66 @@ def test_a_pooled_run():
     typical = found.numbers["population"]["doubling_time_typical_months"]
     assert wording.doubling_time(typical, "months") in found.answer
     rows = plain_numbers.summary(found.numbers)
-    assert rows[0][:2] == ("", "verdict")
-    assert rows[1][:3] == ("", "doubling_time_typical_months", typical["median"])
-    assert {row[0] for row in rows[5:]} == {one.id for one in series}
+    assert rows[0][:3] == ("", "hierarchical", "verdict")
+    assert rows[1][2:4] == ("doubling_time_typical_months", typical["median"])
+    assert {row[:2] for row in rows[5:]} == {(one.id, "hierarchical") for one in series}
+
+
+def drawn(model: str, prior: str = "default", noise: str = "normal", **parameters: float):
+    """A run of two draws, as far as rows of its draws ask."""
+    return SimpleNamespace(
+        id="go/alphago",
+        settings={"model": model, "prior": prior, "noise": noise},
+        draws={name: np.full((1, 2), x) for name, x in parameters.items()}
+        | {"path_rate": np.zeros((1, 2, 3))},
+        verdict=SimpleNamespace(ok=True),
+    )
+
+
+def test_draws_of_several_models_have_all_parameters_and_tell_the_models():
+    fits = [
+        drawn("frontier", rate=1.0, eta=2.0),
+        drawn("loglinear", rate=3.0, sigma=4.0),
+        drawn("loglinear", "signed", "student_t", rate=5.0, sigma=6.0),
+        drawn("loglinear", rate=7.0, sigma=8.0),
+    ]
+    header, rows = plain_numbers.draws(fits)
+    assert header == ("series", "model", "chain", "draw", "rate", "eta", "sigma", "converged")
+    assert rows[::2] == [
+        ("go/alphago", "frontier", 0, 0, 1.0, 2.0, None, True),
+        ("go/alphago", "loglinear #1", 0, 0, 3.0, None, 4.0, True),
+        ("go/alphago", "loglinear (signed) (robust)", 0, 0, 5.0, None, 6.0, True),
+        ("go/alphago", "loglinear #2", 0, 0, 7.0, None, 8.0, True),
+    ]
+    assert plain_numbers.draws(fits[::-1])[0][4:] == ("rate", "sigma", "eta", "converged")
+
+
+def numbers_of(model: str, **own):
+    return {
+        "domain": "go", "series": "alphago", "model": model, "prior": "default", "noise": "normal",
+        "prob_progress": 0.9, "references": [{"name": "moore", "prob_faster": 0.7}],
+        "diagnostics": {"verdict": "ok", "reasons": []}, **own,
+    }  # fmt: skip
+
+
+def test_rows_of_a_summary_are_all_that_it_estimates_each_with_a_key_of_its_own():
+    ends = {"median": 2.0, "low": 1.0, "high": None, "note": "none"}
+    rates = [{"date": date, **ends} for date in ("2016-01-01", "2017-01-01")]
+    parts = [
+        numbers_of("drift", drift={"doubling_time_at_end_months": ends, "rate": rates}),
+        numbers_of("changepoint", change={"prob_faster_after": 0.25}),
+        numbers_of("changepoint", change={"prob_faster_after": 0.5}),
+    ]
+    rows = plain_numbers.summary({"schema": "effbayes.summaries/1", "summaries": parts})
+    assert all(len(row) == len(plain_numbers.HEADER) for row in rows)
+    found = {row[:3]: row[3:] for row in rows}
+    assert len(found) == len(rows)
+    for date in ("2016-01-01", "2017-01-01"):
+        assert found["go/alphago", "drift", f"drift.rate.{date}"] == (2.0, 1.0, None, "none")
+    assert found["go/alphago", "drift", "prob_progress"] == (0.9, None, None, "")
+    assert found["go/alphago", "drift", "prob_faster.moore"] == (0.7, None, None, "")
+    for model, prob in (("changepoint #1", 0.25), ("changepoint #2", 0.5)):
+        assert found["go/alphago", model, "change.prob_faster_after"][0] == prob
 
 
 def test_pictures_say_what_they_show_to_those_who_do_not_see_them(fit):
