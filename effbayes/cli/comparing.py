@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from effbayes.dataset import Series
 
 ALL_MODELS = "all"
+DEFAULT_PRIOR = "default"
 
 
 def compare(
@@ -35,7 +36,7 @@ def compare(
     data: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Your own table.")] = None,
     prior: Annotated[
         str, typer.Option(metavar="default|signed", help="Prior of every model.")
-    ] = "default",
+    ] = DEFAULT_PRIOR,
     point_values: options.PointValues = False,
     column: options.Columns = None,
     direction: options.Direction = None,
@@ -72,7 +73,15 @@ def compare(
     settings = {name: x for name, x in settings.items() if x is not None}
     with Reporter(quiet=quiet) as reporter:
         if models is None:
-            fits = _read(runs or [], table | {"--domain": domain, "--data": data})
+            source_of = {"--domain": domain, "--series": series, "--data": data, "--where": where}
+            fixed = {
+                "--prior": None if prior == DEFAULT_PRIOR else prior,
+                "--point-values": point_values,
+                "--seed": seed or None,
+                **{f"--{name}": x for name, x in settings.items()},
+            }
+            options.require_none(table | source_of | fixed, "choose what to fit: add --models all")
+            fits = _read(runs or [])
         elif runs:
             raise UsageError("run files and --models were both given; give one of them")
         else:
@@ -91,10 +100,7 @@ def compare(
         raise typer.Exit(NOT_CONVERGED)
 
 
-def _read(runs: list[Path], source: Mapping[str, Any]) -> list[Analysis]:
-    given = [name for name, value in source.items() if value]
-    if given:
-        raise UsageError(f"{', '.join(given)} choose what to fit: add --models all")
+def _read(runs: list[Path]) -> list[Analysis]:
     if len(runs) < 2:
         raise UsageError(
             "a comparison needs two run files, or --models all with --domain or --data"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -113,6 +113,26 @@ def direction(text: str | None) -> DirectionName | None:
     if text is None:
         return None
     raise UsageError(f"--direction {text!r} is not one of falling, rising")
+
+
+def require_none(given: Mapping[str, Any], because: str) -> None:
+    """Refuse options that would have no part in what is done.
+
+    Parameters
+    ----------
+    given
+        What was said, by option; None, False and an empty list are nothing.
+    because
+        Goes on after their names: "choose what to fit: add --models all".
+
+    Raises
+    ------
+    UsageError
+        Any of them was given.
+    """
+    names = [name for name, x in given.items() if x is not None and x is not False and x != []]
+    if names:
+        raise UsageError(f"{', '.join(names)} {because}")
 
 
 def interval(ci: float, kind: str) -> Interval:

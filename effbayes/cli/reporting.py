@@ -74,10 +74,7 @@ def report(
     beside = _beside(out, wanted)
     _require_free(out, beside, wanted, force=force)
     require_ready(wanted, folder=beside.name)
-    if bool(runs) == (domain is not None):
-        raise UsageError("a report of what? give run files, or --domain NAME")
-    if series is not None and domain is None:
-        raise UsageError("--series names one of a domain: add --domain, or give RUN#SERIES")
+    _require_source(runs, domain, series, seed)
     with Reporter(quiet=quiet) as reporter:
         if runs:
             found: list[Any] = [kept.read(run) for run in runs]
@@ -121,6 +118,18 @@ def _place(given: str | None, out: Path | None) -> tuple[str, Path]:
             f"--out {str(out)!r}: a report ends with one of {there_are}; or give --format"
         )
     return ENDINGS[ending], out
+
+
+def _require_source(
+    runs: Sequence[Path] | None, domain: str | None, series: str | None, seed: int
+) -> None:
+    """Run files or a domain, and no option that has no part in what is given."""
+    if bool(runs) == (domain is not None):
+        raise UsageError("a report of what? give run files, or --domain NAME")
+    if domain is None:
+        series_of = "names one of a domain: add --domain, or give RUN#SERIES"
+        options.require_none({"--series": series}, series_of)
+        options.require_none({"--seed": seed or None}, "chooses draws, and those of a run are made")
 
 
 def _beside(out: Path, kind: str) -> Path:

@@ -55,11 +55,7 @@ class Source:
         if self.data is not None:
             found = self._own(self.data)
         else:
-            given = [name for name, value in self.table.items() if value]
-            if given:
-                raise UsageError(
-                    f"{', '.join(given)} describe a table of your own: add --data FILE.csv"
-                )
+            options.require_none(self.table, "describe a table of your own: add --data FILE.csv")
             found = self._shipped()
         return [one.without_bounds() for one in found] if self.point_values else found
 

@@ -123,6 +123,14 @@ def test_runs_side_by_side(pooled, tmp_path):
         (runs[:1], "needs two run files"),
         ([*runs, "--models", "all"], "give one of them"),
         ([*runs, "--domain", "go"], "add --models all"),
+        (
+            [*runs, "--series", "x", "--where", "all", "--prior", "signed", "--point-values"],
+            "--series, --where, --prior, --point-values choose what to fit",
+        ),
+        (
+            [*runs, "--seed", "1", "--warmup", "0", "--draws", "9", "--chains", "1"],
+            "--seed, --warmup, --draws, --chains choose what to fit",
+        ),
         ([runs[0], f"{path}#translation/gnmt"], "different tables"),
         (["--models", "all", "--domain", "translation"], "add --series with one of seq2seq"),
         (["--models", "nothing", *ALEXNET], "no model 'nothing'"),

@@ -211,6 +211,7 @@ def test_nothing_is_replaced_unless_it_is_said(kept, tmp_path):
         (["--out", "no/such/folder/report.html"], 4, "does not exist"),
         (["--domain", "imagenet"], 2, "give run files, or --domain NAME"),
         (["--series", "alexnet-training"], 2, "add --domain"),
+        (["--seed", 1], 2, "--seed chooses draws, and those of a run are made"),
         (["--out", "."], 2, "'.' is a folder; give the name of a file"),
         (["--out", ".", "--format", "html"], 2, "'.' is a folder; give the name of a file"),
         (["--out", "/", "--format", "md"], 2, "'/' is a folder; give the name of a file"),
