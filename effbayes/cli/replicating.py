@@ -274,4 +274,5 @@ def _bar(row: Mapping[str, Any]) -> Any:
     from effbayes.figures.refits import Bar
 
     time = row["doubling_time_months"]
-    return Bar(row["kind"], row["choice"], time["low"], time["median"], time["high"])
+    ends = (time["low"], time["median"], time["high"])
+    return Bar(row["kind"], row["choice"], *ends, ok=row["verdict"] == "ok")

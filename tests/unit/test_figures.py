@@ -16,7 +16,8 @@ from matplotlib.text import Annotation, Text
 
 import effbayes as eb
 from effbayes import figures
-from effbayes.figures.palette import BLUE, GRAY
+from effbayes.figures.palette import BLUE, GRAY, PINK
+from effbayes.figures.refits import Bar
 
 from .conftest import make_series
 
@@ -310,3 +311,55 @@ def test_a_series_says_in_a_line_what_it_is():
         "Series(imagenet/alexnet-training: 16 rows from 2012-06-01 to 2019-05-28, 6 used; "
         "teraflop/s-day, falling)"
     )
+
+
+# --- many refits ---------------------------------------------------------------------------------
+
+BASE = Bar("prior", "as fitted", 12.0, 16.0, 20.0)
+CHOICES = (
+    Bar("noise", "Student's t noise", 10.0, 14.0, None),
+    Bar("prior", "the signed prior", None, None, None),
+    Bar("model", "the drift model", 12.0, 15.0, 19.0),
+)
+
+
+def said(figure):
+    return " ".join(" ".join(text.get_text().split()) for text in figure.findobj(Text))
+
+
+def faces(figure):
+    """Of the medians, by their place."""
+    lines = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    return {int(line.get_ydata()[0]): line.get_markerfacecolor() for line in lines}
+
+
+def test_a_tornado_names_choices_without_a_median():
+    words = said(figures.tornado(BASE, CHOICES, title="t"))
+    assert "No median, as there may be no progress: the signed prior." in words
+    assert "converge" not in words
+    none = figures.tornado(BASE._replace(median=None), CHOICES[1:2], title="t")
+    assert "the signed prior" in said(none)
+
+
+def test_a_tornado_says_what_did_not_converge():
+    bad = [choice._replace(ok=False) for choice in CHOICES[:2]]
+    figure = figures.tornado(BASE, [*bad, CHOICES[2]], title="t")
+    assert "Did not converge: 2 of 3 choices. Do not rely on this." in said(figure)
+    assert "the signed prior (not converged)" in said(figure)
+    assert faces(figure) == {0: "white", 1: PINK}
+    figure = figures.tornado(BASE._replace(ok=False), CHOICES, title="t")
+    assert "Did not converge: the fit itself. Do not rely on this." in said(figure)
+    assert "white" not in faces(figure).values()
+
+
+@pytest.mark.parametrize("kind", ["tornado", "ranks"])
+def test_a_user_s_settings_change_nothing_of_refits(kind):
+    def drawn():
+        if kind == "tornado":
+            return figures.tornado(BASE, CHOICES, title="t")
+        counts = np.array([0, 1, 2, 3, 3, 1])
+        return figures.ranks({"rate": counts}, np.zeros(3, int), np.full(3, 6), title="t")
+
+    plain = figures.render(drawn(), "svg")
+    with mpl.rc_context({"font.size": 30, "axes.grid": True, "lines.markersize": 20}):
+        assert figures.render(drawn(), "svg") == plain
