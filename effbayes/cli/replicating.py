@@ -155,6 +155,8 @@ def bootstrap(
         )
     document = found.summary()
     output.write_json(document) if json else replicating_text.bootstrap(document)
+    if document["not_certified"]:
+        raise typer.Exit(NOT_CONVERGED)
 
 
 def sensitivity(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from effbayes.models import catalogue
+from effbayes.replicates import resampling
 from tests.cli.program import run
 
 ALEXNET = ("--domain", "imagenet", "--series", "alexnet-training", "--point-values")
@@ -33,6 +36,15 @@ def test_bootstrap():
     assert found["doubling_time_months"]["posterior"]["median"] == pytest.approx(16.0, rel=0.05)
     shown = run("bootstrap", *ALEXNET, "--tables", "200")
     assert "bootstrap of least squares" in shown.out
+    assert shown.code == (5 if found["not_certified"] else 0)
+
+
+def test_bootstrap_of_tables_that_no_sampler_certified(monkeypatch):
+    document = {"not_certified": 1, "schema": "effbayes.bootstrap/1"}
+    found = SimpleNamespace(summary=lambda: document)
+    monkeypatch.setattr(resampling, "bootstrap", lambda *_, **__: found)
+    result = run("bootstrap", *ALEXNET, "--json")
+    assert (result.code, result.json) == (5, document)
 
 
 def test_sensitivity(tmp_path, monkeypatch):
