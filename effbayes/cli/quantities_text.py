@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from effbayes.cli import layout
-from effbayes.wording import doubling_time, estimate
+from effbayes.wording import doubling_time, estimate, probability
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -94,13 +94,6 @@ def _until(
     rows.append((f"{found['horizon']}, the horizon", probability(found["prob_reached"])))
     layout.table(console, ("reached by", "probability"), rows)
     _notes(console, found["notes"])
-
-
-def probability(value: float) -> str:
-    """Three decimals; never 0 or 1, which draws cannot show."""
-    if not 0.0005 <= value < 0.9995:
-        return "< 0.001" if value < 0.5 else "> 0.999"
-    return f"{value:.3f}"
 
 
 def _head(console: Console, document: Mapping[str, Any], about: str) -> None:

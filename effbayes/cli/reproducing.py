@@ -13,7 +13,8 @@ from effbayes.cli import layout, options, output
 from effbayes.cli.progress import Reporter
 from effbayes.cli.sampling import NOT_CONVERGED, keep_compiled
 from effbayes.errors import UsageError
-from effbayes.wording import doubling_time, estimate, number
+from effbayes.report.markdown import text as escaped
+from effbayes.wording import doubling_time, estimate, number, probability
 
 MOST_LISTED = 6
 """Rows of one correction that are listed one by one; more are counted."""
@@ -86,25 +87,18 @@ def as_markdown(page: Sequence[Section]) -> str:
     """A page as Markdown; its first section is the title's."""
     lines = []
     for level, section in zip(["#", *["##"] * len(page)], page, strict=False):
-        lines += [f"{level} {_escaped(section.title)}", ""]
+        lines += [f"{level} {escaped(section.title)}", ""]
         for line in section.lines:
-            lines += [_escaped(line), ""]
+            lines += [escaped(line), ""]
         if section.rows:
-            lines.append(f"| {' | '.join(map(_escaped, section.columns))} |")
+            lines.append(f"| {' | '.join(map(escaped, section.columns))} |")
             lines.append("|" + "---|" * len(section.columns))
-            lines += [f"| {' | '.join(map(_escaped, row))} |" for row in section.rows]
+            lines += [f"| {' | '.join(map(escaped, row))} |" for row in section.rows]
             lines.append("")
         if section.points:
-            lines += [f"- {_escaped(point)}" for point in section.points]
+            lines += [f"- {escaped(point)}" for point in section.points]
             lines.append("")
     return "\n".join(lines[:-1]) + "\n"
-
-
-def _escaped(text: str) -> str:
-    plain = output.plain(text)
-    for sign in ("\\", "|", "*", "_", "<", "`"):
-        plain = plain.replace(sign, f"\\{sign}")
-    return plain
 
 
 def _print(page: Sequence[Section]) -> None:
@@ -206,8 +200,8 @@ def _assessed(document: Json, quantity: str) -> Section:
                     _figure(each["claimed"]) + period,
                     show(each["published"]),
                     show(each["corrected"]),
-                    _probability(each["published"]["prob"]),
-                    _probability(each["corrected"]["prob"]),
+                    probability(each["published"]["prob"]),
+                    probability(each["corrected"]["prob"]),
                     _yes(each["holds"]) + (THIN if two else ""),
                 )
             )
@@ -337,9 +331,3 @@ def _figure(value: float) -> str:
 
 def _range(ends: Sequence[float]) -> str:
     return f"{number(ends[0])} to {number(ends[1])}"
-
-
-def _probability(value: float) -> str:
-    if not 0.0005 <= value < 0.9995:
-        return "< 0.001" if value < 0.5 else "> 0.999"
-    return f"{value:.3f}"

@@ -27,8 +27,8 @@ from effbayes.report.document import (
 ACTIVE = re.compile(r"[\\`*_\[\]{}<>|~^]|&|\$|(?<=\{)%|@(?=\w)|:(?=//)|(?<=\bwww)\.", re.IGNORECASE)
 """Signs that mean something within a line."""
 
-FIRST = re.compile(r"(\d{1,9})([.)])|([#=+-])")
-"""What means something at the start of a line alone: lists, headings, rules."""
+FIRST = re.compile(r"(\d{1,9})([.)])(?= |$)|([#=+-])")
+"""What means something at the start of a line alone: lists, headings, rules; not 15.8 months."""
 
 ODD = {
     # A backslash does not keep GitHub from reading a formula; an element of its own does.

@@ -17,8 +17,9 @@ from scipy import stats
 import effbayes as eb
 from effbayes import domains, findings, printed, reproduction
 from effbayes.claims import _within
-from effbayes.cli.reproducing import as_markdown, sections
+from effbayes.cli.reproducing import Section, as_markdown, sections
 from effbayes.printed import Room
+from effbayes.report.markdown import text
 from effbayes.types import Estimate
 
 PAGE = Path(__file__).parents[2] / "docs" / "published-claims.md"
@@ -308,6 +309,13 @@ def test_summary_is_strict_json(found):
 
 
 # --- the page ------------------------------------------------------------------------------------
+
+
+def test_words_of_a_page_are_text_as_those_of_a_report_are():
+    hostile = "[a](http://b) $x$ @you ~c~ {{ d }} | & <e>"
+    page = [Section(hostile, [hostile], [hostile], [[hostile]], [hostile])]
+    assert as_markdown(page).count(text(hostile)) == 5
+    assert "| 15.8 |" in as_markdown([Section("t", (), ["months"], [["15.8"]])])
 
 
 def test_the_page_is_what_the_command_prints(found):
