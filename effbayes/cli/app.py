@@ -39,15 +39,16 @@ app = typer.Typer(
         "efficiency factors. Start with: effbayes sample --domain imagenet"
     ),
     epilog=(
-        "Exit codes: 0 ok; 2 usage; 3 bad data; 4 bad or damaged run file; 5 the sampler did not "
-        "converge; 6 no such device or cluster; 130 interrupted."
+        "Exit codes: 0 ok; 1 output that cannot be written; 2 usage; 3 bad data; 4 bad or damaged "
+        "run file; 5 the sampler did not converge; 6 no such device or cluster; 130 interrupted; "
+        "141 nobody reads the output any more."
     ),
 )
 
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"effbayes {effbayes.__version__}")
+        output.write(f"effbayes {effbayes.__version__}\n")
         raise typer.Exit
 
 
@@ -89,7 +90,7 @@ def main() -> NoReturn:
 def _run() -> NoReturn:
     output.bear_any_text()
     try:
-        app(prog_name="effbayes")
+        _ask()
     except EffbayesError as error:
         typer.echo(f"effbayes: {output.plain(str(error))}", err=True)
         sys.exit(error.exit_code)
@@ -102,3 +103,12 @@ def _run() -> NoReturn:
         typer.echo("effbayes: interrupted", err=True)
         sys.exit(INTERRUPTED)
     sys.exit(0)
+
+
+def _ask() -> None:
+    try:
+        app(prog_name="effbayes")
+    except OSError:
+        # Help is printed by Click: where stdout is at fault, it says so once more.
+        output.write("")
+        raise

@@ -77,10 +77,11 @@ def test_a_reader_that_leaves_early():
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no such device")  # noqa: PTH110
-def test_a_disk_that_is_full():
+@pytest.mark.parametrize("arguments", [["domains"], ["--version"], ["--help"], ["sample", "-h"]])
+def test_a_disk_that_is_full(arguments):
     with open("/dev/full", "w") as full:  # noqa: PTH123
         done = subprocess.run(
-            [EXECUTABLE, "domains"],
+            [EXECUTABLE, *arguments],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
