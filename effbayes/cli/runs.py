@@ -43,9 +43,9 @@ def diagnose(run: options.Run, json: options.Json = False) -> None:
 def factor(
     run: options.Run,
     start: Annotated[
-        str, typer.Option("--from", metavar="DATE", help="ISO date, or a row's label.")
+        str, typer.Option("--from", metavar="DATE", help="2012, 2012-06, 2012-06-01 or a label.")
     ],
-    end: Annotated[str, typer.Option("--to", metavar="DATE", help="ISO date, or a row's label.")],
+    end: Annotated[str, typer.Option("--to", metavar="DATE", help="As --from.")],
     ci: options.Ci = 0.95,
     interval: options.Kind = "eti",
     json: options.Json = False,

@@ -130,6 +130,15 @@ def test_factor_interval(kept):
     assert widths == sorted(widths)
 
 
+def test_factor_between_dates_as_other_commands_take_them(kept):
+    path, _ = kept
+    coarse = run("factor", path, "--from", "2012", "--to", "2019-05", "--json").json
+    assert (coarse["from"], coarse["to"]) == ("2012", "2019-05")
+    assert coarse["span"] == ["2012-07-02", "2019-05-16"]
+    exact = run("factor", path, "--from", "2012-07-02", "--to", "2019-05-16", "--json").json
+    assert coarse["efficiency_factor"] == exact["efficiency_factor"]
+
+
 @pytest.mark.parametrize("wrong", ["Alexnet", "20120601", "01/06/2012", "", "2012-13-01", "NaT"])
 def test_factor_of_neither_a_date_nor_a_label(kept, wrong):
     path, _ = kept
