@@ -144,12 +144,16 @@ def _several(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
     shared = {summary["domain"] for summary in found}
     if len(shared) == 1 and None not in shared:
         layout.line(console, found[0]["domain"], style="bold")
-    rows = []
+    rows: list[tuple[str, ...]] = []
+    about: dict[str, list[str]] = {}
     for summary in found:
+        name = summary["series"] if len(shared) == 1 else _title(summary)
+        for note in summary["notes"]:
+            about.setdefault(note, []).append(name)
         moore = next(r for r in summary["references"] if r["name"] == "moore")
         rows.append(
             (
-                summary["series"] if len(shared) == 1 else _title(summary),
+                name,
                 f"{summary['n_obs']} of {summary['n_table']}",
                 doubling_time(summary["doubling_time_months"]),
                 estimate(summary["efficiency_factor"]["trend"]),
@@ -158,12 +162,9 @@ def _several(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
             )
         )
     layout.table(console, columns, rows)
-    about: dict[str, list[str]] = {}
     for summary in found:
         if summary["diagnostics"]["reasons"]:
             _verdict(console, summary)
-        for note in summary["notes"]:
-            about.setdefault(note, []).append(summary["series"])
     # What is to be said of several is said once.
     for note, names in about.items():
         whose = "all series" if len(names) == len(found) else ", ".join(names)

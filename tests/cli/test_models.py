@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from effbayes.cli import render
 from tests.cli.program import QUICK, run
 
 ALEXNET = ("--domain", "imagenet", "--series", "alexnet-training", "--point-values")
@@ -79,6 +80,12 @@ def test_a_pooled_run_is_read_whole_and_by_series(pooled):
         refused = run("factor", given, *period)
         assert (refused.code, refused.out) == (2, "")
         assert said in refused.err
+
+
+def test_notes_name_series_of_several_domains_as_rows_do(pooled, capsys):
+    first, *others = pooled[1].json["summaries"]
+    render.summaries([first | {"notes": ["of one"]}, *others])
+    assert "note: translation/seq2seq: of one\n" in capsys.readouterr().out
 
 
 def test_what_pooling_has_not():
