@@ -16,6 +16,7 @@ from effbayes.dataset.series import Series
 from effbayes.figures.drawing import KINDS
 from effbayes.figures.palette import BLUE, GRAY, ORANGE
 from effbayes.figures.panels import Panel, limits, plain, power_of_ten, shown
+from effbayes.wording import number
 
 Numbers = NDArray[Any]
 
@@ -259,11 +260,6 @@ def about_row(series: Series, row: int) -> tuple[tuple[str, str], ...]:
     if series.n_table <= MANY_ROWS:
         said.append(("source", shown(series.source[row], longest) or "not stated"))
     return tuple(said)
-
-
-def number(value: float) -> str:
-    """Three digits of a number of any size."""
-    return f"{value:,.0f}" if 1000.0 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def date_ends(*dates: Numbers) -> tuple[np.datetime64, np.datetime64]:

@@ -163,6 +163,6 @@ def _factor(log2: float) -> str:
     power = math.floor(log2 * math.log10(2.0))
     if abs(power) < 5:
         value = 2.0**log2
-        return f"{value:,.0f}\u00d7" if value >= 100.0 else f"{value:.2g}\u00d7"
+        return f"{value:,.0f}\u00d7" if value >= 99.5 else f"{value:.2g}\u00d7"
     head = f"{2.0 ** (log2 - power * math.log2(10.0)):.1f}"
     return f"1.0e{power + 1}\u00d7" if head == "10.0" else f"{head}e{power}\u00d7"

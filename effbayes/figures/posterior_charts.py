@@ -20,7 +20,6 @@ from effbayes.figures.charts import (
     Points,
     Rule,
     Sheet,
-    number,
     warning_of,
 )
 from effbayes.figures.densities import density_at
@@ -30,6 +29,7 @@ from effbayes.posterior import Interval
 from effbayes.posterior import doubling_time as turned
 from effbayes.tree import UNITS as UNITS_OF_DRAWS
 from effbayes.types import Estimate
+from effbayes.wording import number
 
 if TYPE_CHECKING:
     from effbayes.analysis import Analysis
@@ -91,6 +91,12 @@ def doubling_time(fit: Analysis, published: float | None = None, unit: Unit = "m
         legend="right",
     )
     return Sheet((chart,), warning_of(fit), height=3.0)
+
+
+def shows(fit: Analysis, published: float) -> bool:
+    """Whether a published value, in months, is within the picture of the doubling time."""
+    rate = np.ravel(fit.draws["rate"])
+    return published <= _range_of_times(rate, turned(rate, Interval(CI)), published)[1]
 
 
 def prior_posterior(fit: Analysis) -> Sheet:

@@ -25,7 +25,6 @@ from effbayes.figures.charts import (
     Sheet,
     about_row,
     date_ends,
-    number,
     trend_chart,
     warning_of,
 )
@@ -45,6 +44,7 @@ from effbayes.figures.panels import (
 )
 from effbayes.forecasting import FAR, day_of
 from effbayes.posterior import date_after, years_between
+from effbayes.wording import number
 
 if TYPE_CHECKING:
     from effbayes.analysis import Analysis

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import warnings
 from dataclasses import replace
@@ -15,7 +16,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Annotation, Text
 
 import effbayes as eb
-from effbayes import figures
+from effbayes import figures, wording
+from effbayes.figures.charts import about_row
+from effbayes.figures.labels import _factor
 from effbayes.figures.palette import BLUE, GRAY, PINK
 from effbayes.figures.refits import Bar
 
@@ -166,6 +169,18 @@ def test_labels_touch_neither_each_other_nor_a_point(domain, name, least):
 def test_efficiency_labels_say_the_factor(picture):
     _, figure = picture
     assert "EfficientNet-b0 (44×)" in {one.get_text() for one in labels(figure.axes[1])}
+
+
+@pytest.mark.parametrize(
+    ("factor", "shown"), [(9.97, "10×"), (99.4, "99×"), (99.7, "100×"), (999.7, "1,000×")]
+)
+def test_a_factor_that_is_rounded_up_has_no_power_of_ten(factor, shown):
+    assert _factor(math.log2(factor)) == shown
+
+
+def test_digits_of_a_picture_are_those_of_the_text():
+    series = make_series(DATES[:2], [999.7, 12.0])
+    assert dict(about_row(series, 0))["value"] == f"{wording.number(999.7)} unit"
 
 
 # --- any table -----------------------------------------------------------------------------------
