@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from effbayes import wording
+from effbayes.analysis import SENSITIVE
 from effbayes.errors import UsageError
 from effbayes.report import pictures
 from effbayes.report.document import Block, Cell, Column, Paragraph, Section, Table
@@ -93,7 +94,7 @@ def _power_scaling(fit: Analysis) -> list[Block]:
     )
     caption = (
         "Power-scaling sensitivity: how far a stronger prior or likelihood would move each "
-        "quantity; above 0.05 it counts."
+        f"quantity; above {SENSITIVE:g} it counts."
     )
     heads = (
         *columns("quantity"),

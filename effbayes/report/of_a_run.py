@@ -19,7 +19,7 @@ from effbayes.report.document import (
     Table,
     Verdict,
 )
-from effbayes.report.tables import columns, diagnostic, number
+from effbayes.report.tables import CRITERIA, columns, diagnostic, number
 from effbayes.report.verdicts import of_models, verdict
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ def _sampler(fit: Analysis, said: Mapping[str, Any], verdicts: Sequence[Verdict]
     )
     figures = said["diagnostics"]
     caption = (
-        f"Convergence of every quantity: R-hat must be below 1.01, effective draws at least 400. "
+        f"Convergence of every quantity: {CRITERIA}. "
         f"Divergences {figures['divergences']}, trajectories cut short "
         f"{figures['max_tree_depth_hits']}, "
         f"smallest BFMI {wording.diagnostic(fit.verdict.bfmi_min, 2)}."

@@ -10,7 +10,7 @@ from effbayes import wording
 from effbayes.errors import UsageError
 from effbayes.report import data_section, mathematics, of_a_run, pictures, reproducing
 from effbayes.report.document import Cell, Column, Document, Paragraph, Points, Section, Table
-from effbayes.report.tables import columns, diagnostic, number, text
+from effbayes.report.tables import CRITERIA, columns, diagnostic, number, text
 from effbayes.report.verdicts import verdict
 
 if TYPE_CHECKING:
@@ -232,6 +232,6 @@ def _sampler(fits: Sequence[Analysis]) -> Section:
     heads = columns(
         "series", "largest R-hat", "bulk ESS", "tail ESS", "divergences", "BFMI", numeric=5
     )
-    caption = "The worst figure of each: R-hat must be below 1.01, effective draws at least 400."
+    caption = f"The worst figure of each: {CRITERIA}."
     table = Table("diagnostics", caption, heads, cells)
     return Section("sampler", "Can the draws be relied on?", (table,))

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from effbayes import wording
+from effbayes.figures.panels import MOORE_MONTHS
+from effbayes.figures.posterior_charts import shows
 from effbayes.report.document import Picture
 
 if TYPE_CHECKING:
@@ -20,8 +22,8 @@ def trend(fit: Analysis, said: Mapping[str, Any]) -> Picture:
     caption = (
         f"{fit.series.unit or 'Values'}, on a logarithmic axis. {BANDS}; new systems scatter more. "
         "Blue: rows that set a record; gray: other rows; hollow: rows that this fit does not use. "
-        "Bars are bounds, or one standard deviation. Dashed: Moore's law, a doubling every 24 "
-        "months."
+        "Bars are bounds, or one standard deviation. Dashed: Moore's law, a doubling every "
+        f"{MOORE_MONTHS:g} months."
     )
     alt = (
         f"{fit.series.n_obs} rows used from {' to '.join(fit.series.span)}. The doubling time of "
@@ -47,7 +49,11 @@ def doubling_time(
     )
     alt = wording.doubling_time(said["doubling_time_months"], "months")
     if published is not None:
-        caption += " The dashed line is the published claim."
+        caption += (
+            " The dashed line is the published claim."
+            if shows(fit, published)
+            else " The published claim lies beyond the axis."
+        )
         alt += f"; the published claim is {wording.number(published)} months"
     return _both("doubling_time", caption, f"Doubling time: {alt}.", fit, published=published)
 

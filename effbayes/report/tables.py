@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from effbayes import wording
+from effbayes.diagnostics import ESS_LIMIT, R_HAT_LIMIT
 from effbayes.report.document import Cell, Column, Table
 
 if TYPE_CHECKING:
     from effbayes.dataset import Series
+
+
+CRITERIA = f"R-hat must be below {R_HAT_LIMIT:g}, effective draws at least {ESS_LIMIT:g}"
+"""By which the draws of a quantity can be relied on."""
 
 
 def columns(*names: str, numeric: int = 0) -> tuple[Column, ...]:

@@ -14,9 +14,18 @@ import pytest
 import effbayes as eb
 from effbayes import wording
 from effbayes.inference.nuts import SamplerSettings
+from effbayes.models.broken_line import INNER
 from effbayes.models.catalogue import MODELS
 from effbayes.models.loglinear import Priors
-from effbayes.report import markdown, mathematics, of_a_run, of_several, plain_numbers, reproducing
+from effbayes.report import (
+    markdown,
+    mathematics,
+    of_a_run,
+    of_several,
+    pictures,
+    plain_numbers,
+    reproducing,
+)
 from effbayes.report.document import Document, Picture, Points, Table
 from effbayes.trend import rate_per_year
 
@@ -323,6 +332,17 @@ def test_pictures_say_what_they_show_to_those_who_do_not_see_them(fit):
         assert isinstance(picture, Picture)
         assert len(picture.alt) > 10
         assert picture.caption.endswith(".")
+
+
+def test_a_claim_beyond_the_axis_is_not_said_to_be_a_line(fit):
+    said = fit.summary()
+    near, far = (pictures.doubling_time(fit, said, months).caption for months in (16.0, 1e6))
+    assert near.endswith("The dashed line is the published claim.")
+    assert far.endswith("The published claim lies beyond the axis.")
+
+
+def test_words_have_the_numbers_of_the_program():
+    assert f"within the inner {100 * INNER:g} % of the span" in mathematics.WORDS["changepoint"]
 
 
 def test_remarks_of_the_run_are_in_it():
