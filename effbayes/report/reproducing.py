@@ -99,10 +99,7 @@ def _options(settings: Mapping[str, Any]) -> list[str]:
 def _table(series: Series, model: str) -> list[str]:
     """Options that say which rows of which table."""
     if not _ships(series):
-        words = ["--data", "TABLE.csv"]
-        if series.direction != "falling":
-            words += ["--direction", series.direction]
-        usual = "all"
+        words, usual = _own_table(series), "all"
     else:
         words = ["--domain", series.domain, "--series", series.name]
         if series.published:
@@ -116,23 +113,39 @@ def _table(series: Series, model: str) -> list[str]:
     return words
 
 
+def _own_table(series: Series) -> list[str]:
+    """Options that say how a table of the reader's own is read, as far as its series knows."""
+    words = ["--data", "TABLE.csv"]
+    return words if series.direction == "falling" else [*words, "--direction", series.direction]
+
+
 def _pooled(all_series: Sequence[Series], settings: Mapping[str, Any]) -> str:
     """How series are pooled: all of some domains, or in Python those that were chosen."""
     names = settings.get("pooled", {}).get("series") or [one.id for one in all_series]
     of_domains = [name.partition("/")[::2] for name in names]
-    if not all(map(_ships, all_series)):
-        return shlex.join(["effbayes", "sample", "--data", "TABLE.csv", *_options(settings)])
+    first, ship = all_series[0], all(map(_ships, all_series))
+    chosen = any(one.rows != (_shipped(one).rows if ship else "all") for one in all_series)
+    where = ["--where", str(first.rows)] if chosen else []
+    if not ship:
+        words = [*_own_table(first), *where, *_options(settings)]
+        return shlex.join(["effbayes", "sample", *words])
     wanted = list(dict.fromkeys(domain for domain, _ in of_domains))
     found = [(domain, name) for domain in wanted for name in domains.load_domain(domain)]
-    if found == of_domains and not any(one.published or _lost_bounds(one) for one in all_series):
-        words = ["--domain", ",".join(wanted), *_options(settings)]
+    in_words = not chosen or len({one.rows for one in all_series}) == 1
+    python = not in_words or any(one.published or _lost_bounds(one) for one in all_series)
+    if found == of_domains and not python:
+        words = ["--domain", ",".join(wanted), *where, *_options(settings)]
         return shlex.join(["effbayes", "sample", *words])
     sampler = settings["sampler"]
     given = [f"{name}={sampler[name]}" for name in DEFAULTS if sampler[name] != DEFAULTS[name]]
     how = ", ".join(["series", *given, f"seed={sampler['seed']}"])
-    end = ", published=True)" if all_series[0].published else ")"
-    end += ".without_bounds()" if any(map(_lost_bounds, all_series)) else ""
-    lines = [f'    eb.load_series("{domain}", "{name}"{end},' for domain, name in of_domains]
+    known = {one.id: one for one in all_series}
+    lines = []
+    for name, (domain, own_name) in zip(names, of_domains, strict=True):
+        end = ", published=True" if first.published else ""
+        end += f", where={known.get(name, first).rows!r})" if chosen else ")"
+        end += ".without_bounds()" if any(map(_lost_bounds, all_series)) else ""
+        lines.append(f'    eb.load_series("{domain}", "{own_name}"{end},')
     head, foot = "import effbayes as eb\n\nseries = [", f"]\nrun = eb.sample_pooled({how})"
     return "\n".join([head, *lines, foot])
 

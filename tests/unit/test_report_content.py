@@ -187,8 +187,29 @@ def test_a_table_of_the_readers_own():
     import dataclasses
 
     own = dataclasses.replace(series, domain="", name="mine")
-    words = reproducing.command([own], fit_of().settings)
+    settings = fit_of().settings
+    words = reproducing.command([own], settings)
     assert words.startswith("effbayes sample --data TABLE.csv")
+    rising = dataclasses.replace(own, direction="rising", rows="frontier")
+    table = "effbayes sample --data TABLE.csv --direction rising --where frontier"
+    assert reproducing.command([rising], settings).startswith(table)
+    pooled = settings | {"model": "hierarchical"}
+    assert reproducing.command([rising] * 2, pooled).startswith(f"{table} --model hierarchical")
+
+
+def test_a_pooled_run_of_other_rows_is_made_again_with_them(monkeypatch):
+    some = [one.where("frontier") for one in eb.load_domain("translation").values()]
+    settings = {
+        "model": "hierarchical", "prior": "default", "noise": "normal",
+        "sampler": reproducing.DEFAULTS | {"seed": 3},
+    }  # fmt: skip
+    words = ["--domain", "translation", "--where", "frontier", "--model", "hierarchical"]
+    assert reproducing.command(some, settings).split()[2:-2] == words
+    mixed = [some[0].where("all"), *some[1:]]
+    monkeypatch.setattr(eb, "sample_pooled", lambda *_, **__: None)
+    names = {}
+    exec(reproducing.command(mixed, settings), names)  # noqa: S102 - what a reader would do
+    assert [one.rows for one in names["series"]] == [one.rows for one in mixed]
 
 
 def test_several_series_and_what_was_published():
