@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from effbayes.cli import layout
+from effbayes.report.answers import of_parameters, of_the_change, of_the_trend
 from effbayes.wording import diagnostic, doubling_time, estimate, number, probability
 
 if TYPE_CHECKING:
@@ -47,20 +48,10 @@ def _one(console: Console, summary: Mapping[str, Any]) -> None:
     _verdict(console, summary)
     rows = [
         ("doubling time", doubling_time(summary["doubling_time_months"], "months")),
-        ("rate, doublings per year", estimate(summary["rate_per_year"])),
-        ("factor per year", estimate(summary["factor_per_year"])),
-        ("factor over the span, trend", estimate(factors["trend"])),
-        ("factor over the span, new systems", estimate(factors["predictive"])),
-        ("factor over the span, observed", estimate(factors["observed"])),
-        (
-            "P(progress)",
-            "assumed by this prior"
-            if summary["prior"] == "default"
-            else probability(summary["prob_progress"]),
-        ),
+        *of_the_trend(summary),
+        *_of_the_model(summary),
+        *of_parameters(summary),
     ]
-    rows += _of_the_model(summary)
-    rows += [(name, estimate(parameter)) for name, parameter in summary["parameters"].items()]
     layout.table(console, ("", f"median ({percent}, {kind})"), rows)
     references = [
         (
@@ -80,19 +71,7 @@ def _one(console: Console, summary: Mapping[str, Any]) -> None:
 def _of_the_model(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What a model has to say that others have not."""
     if change := summary.get("change"):
-        date = change["date"]
-        rows = [
-            ("date of the change", f"{date['median']} ({date['low']} to {date['high']})"),
-            (
-                "doubling time before",
-                doubling_time(change["doubling_time_before_months"], "months"),
-            ),
-            ("doubling time after", doubling_time(change["doubling_time_after_months"], "months")),
-            ("P(faster after the change)", probability(change["prob_faster_after"])),
-        ]
-        if "rate_ratio" in change:
-            rows.append(("rate after / rate before", estimate(change["rate_ratio"])))
-        return rows
+        return of_the_change(change)
     if drift := summary.get("drift"):
         start, end = drift["rate"][0], drift["rate"][-1]
         at_end = doubling_time(drift["doubling_time_at_end_months"], "months")

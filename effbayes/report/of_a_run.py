@@ -9,6 +9,7 @@ import numpy as np
 
 from effbayes import domains, wording
 from effbayes.report import choices, data_section, mathematics, pictures, prior_section, reproducing
+from effbayes.report.answers import of_parameters, of_the_change, of_the_trend
 from effbayes.report.document import (
     Block,
     Cell,
@@ -125,18 +126,10 @@ def _claim(fit: Analysis, said: Mapping[str, Any], claim: domains.Claim | None) 
             )
         )
     factors = said["efficiency_factor"]
-    progress = "assumed by this prior"
-    if said["prior"] != "default":
-        progress = wording.probability(said["prob_progress"])
     rows = [
         ("doubling time, months", wording.doubling_time(said["doubling_time_months"])),
-        ("rate, doublings per year", wording.estimate(said["rate_per_year"])),
-        ("factor per year", wording.estimate(said["factor_per_year"])),
-        ("factor over the span, trend", wording.estimate(factors["trend"])),
-        ("factor over the span, new systems", wording.estimate(factors["predictive"])),
-        ("factor over the span, observed", wording.estimate(factors["observed"])),
-        ("P(progress)", progress),
-        *((name, wording.estimate(each)) for name, each in said["parameters"].items()),
+        *of_the_trend(said),
+        *of_parameters(said),
     ]
     percent = f"{100 * said['ci']['prob']:g} %"
     blocks.append(
@@ -193,13 +186,7 @@ def _doubling_time(fit: Analysis, said: Mapping[str, Any], claim: domains.Claim 
 def _of_the_model(said: Mapping[str, Any]) -> Table | None:
     """What a model has to say that others have not."""
     if change := said.get("change"):
-        date = change["date"]
-        rows = [
-            ("date of the change", f"{date['median']} ({date['low']} to {date['high']})"),
-            ("doubling time before", _months(change["doubling_time_before_months"])),
-            ("doubling time after", _months(change["doubling_time_after_months"])),
-            ("P(faster after the change)", wording.probability(change["prob_faster_after"])),
-        ]
+        rows = of_the_change(change)
         caption = "The change of the rate."
     elif drift := said.get("drift"):
         rows = [

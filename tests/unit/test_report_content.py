@@ -13,6 +13,7 @@ import pytest
 
 import effbayes as eb
 from effbayes import wording
+from effbayes.cli import render
 from effbayes.inference.nuts import SamplerSettings
 from effbayes.models.broken_line import INNER
 from effbayes.models.catalogue import MODELS
@@ -92,6 +93,19 @@ def test_models_are_compared():
     assert [row[0].text for row in table.rows][-1] == "average by weight"
     assert {row[0].text for row in table.rows[:-1]} == {"loglinear", "changepoint"}
     assert comparison.sentence() in texts(found)
+
+
+def test_a_change_of_the_rate_is_said_as_on_the_terminal():
+    ends = {"median": 2.0, "low": 1.0, "high": 3.0}
+    change = {
+        "date": {"median": "2016-01-01", "low": "2015-01-01", "high": "2017-01-01"},
+        "doubling_time_before_months": ends, "doubling_time_after_months": ends,
+        "prob_faster_after": 0.9, "rate_ratio": ends,
+    }  # fmt: skip
+    found = of_a_run._of_the_model({"change": change})
+    rows = [tuple(cell.text for cell in row) for row in found.rows]
+    assert rows == render._of_the_model({"change": change})
+    assert rows[-1] == ("rate after / rate before", "2.00 (1.00 to 3.00)")
 
 
 @pytest.mark.parametrize("model", MODELS)
