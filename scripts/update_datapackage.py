@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "data" / "datapackage.json"
 def measure(table: Path) -> dict[str, str | int]:
     """Checksum, size in bytes and number of rows (without the header) of one CSV file."""
     content = table.read_bytes()
-    rows = list(csv.reader(content.decode("utf-8").splitlines()))
+    rows = list(csv.reader(io.StringIO(content.decode("utf-8"), newline="")))
     return {
         "hash": f"sha256:{hashlib.sha256(content).hexdigest()}",
         "bytes": len(content),

@@ -200,7 +200,7 @@ def _widths(heads: list[str], rows: list[list[str]]) -> list[float]:
         for column in columns
     ]
     wanted = [
-        max(BOLD * min(len(column[0]), WIDEST), *(min(len(cell), WIDEST) for cell in column[1:]))
+        max([BOLD * min(len(column[0]), WIDEST), *(min(len(cell), WIDEST) for cell in column[1:])])
         + MARGIN
         for column in columns
     ]

@@ -124,6 +124,13 @@ def test_checksums_sizes_and_row_counts_are_up_to_date():
     assert script["updated"](descriptor) == descriptor.read_text(encoding="utf-8")
 
 
+def test_rows_are_counted_as_readers_of_csv_count_them(tmp_path):
+    script = runpy.run_path(str(ROOT / "scripts" / "update_datapackage.py"))
+    table = tmp_path / "table.csv"
+    table.write_text('a,b\n1,x\u2028y\x0bz\n2,"x\ny"\n', encoding="utf-8", newline="")
+    assert script["measure"](table)["rows"] == 2
+
+
 def test_every_table_is_described():
     assert {each["path"] for each in DESCRIPTOR["resources"]} == {
         path.name for path in DATA.glob("*.csv")

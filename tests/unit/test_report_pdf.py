@@ -101,6 +101,10 @@ def test_more_words_than_fit_give_way_alike():
     assert len(set(_widths(["a" * 20] * 12, [["b" * 20] * 12]))) == 1
 
 
+def test_a_table_may_have_no_rows():
+    assert render(small(rows=0)).startswith(b"%PDF")
+
+
 def test_a_short_table_is_kept_on_one_page():
     short, long = (_data(small(rows=rows))["sections"] for rows in (2, 40))
     kept = [
