@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -36,5 +37,13 @@ def _facts() -> dict[str, Any]:
 def _cache(folder: Path | None) -> dict[str, Any]:
     if folder is None:
         return {"cache_folder": None, "cache_bytes": 0}
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return {"cache_folder": str(folder), "cache_bytes": sum(path.stat().st_size for path in files)}
+    return {"cache_folder": str(folder), "cache_bytes": sum(map(_size, folder.rglob("*")))}
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; none where another process has removed it since."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0

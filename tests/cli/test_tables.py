@@ -232,6 +232,15 @@ def test_sample_refuses(table, name, content, rule):
 # --- doctor ------------------------------------------------------------------------------------
 
 
+def test_doctor_bears_a_cache_in_use(tmp_path, monkeypatch):
+    from effbayes.cli import doctor
+
+    (tmp_path / "kept").write_bytes(b"1234")
+    (tmp_path / "gone").symlink_to(tmp_path / "nothing")  # as a file that vanishes meanwhile
+    monkeypatch.setattr(type(tmp_path), "is_file", lambda _: True)
+    assert doctor._cache(tmp_path)["cache_bytes"] == 4
+
+
 def test_doctor():
     result = run("doctor", "--json")
     assert (result.code, result.err) == (0, "")
