@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -69,3 +70,14 @@ class Reporter:
             progress.update(task, completed=done, total=total, state=f"{done}/{total} {unit}")
 
         return report
+
+    @contextmanager
+    def steps(self, name: str) -> Iterator[Callable[[str], None]]:
+        """A bar for work of unknown length, whose steps are named before they are done."""
+        if self._progress is None:
+            yield lambda _: None
+            return
+        progress = self._progress
+        task: TaskID = progress.add_task(output.plain(name), total=None, state="compiling")
+        yield lambda step: progress.update(task, state=output.plain(step))
+        progress.update(task, completed=1, total=1, state="done")

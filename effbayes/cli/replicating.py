@@ -15,6 +15,7 @@ from effbayes.cli.sources import Source
 from effbayes.errors import UsageError
 
 if TYPE_CHECKING:
+    from effbayes.analysis import Analysis
     from effbayes.dataset import Series
     from effbayes.replicates.engine import Cluster
 
@@ -192,18 +193,17 @@ def sensitivity(
 
     with Reporter(quiet=quiet) as reporter:
         one = _one(source)
-        report = reporter.start("sensitivity", "choices")
-        done = iter(range(1, 1000))
-        found = refits.sensitivity(
-            one,
-            model,
-            prior=prior,
-            where=source.rows,
-            ci=ci,
-            seed=seed,
-            platform=platform,
-            progress=lambda _: None if report is None else report(next(done), 16),
-        )
+        with reporter.steps("sensitivity") as told:
+            found = refits.sensitivity(
+                one,
+                model,
+                prior=prior,
+                where=source.rows,
+                ci=ci,
+                seed=seed,
+                platform=platform,
+                progress=told,
+            )
         fit = sample(
             one,
             model,
@@ -213,7 +213,7 @@ def sensitivity(
             platform=platform,
             progress=reporter.start(model),
         )
-    document = found.summary() | {"power_scaling": fit.power_scaling()}
+    document = found.summary() | _power_scaling(fit)
     if plot is not None:
         picture = figures.tornado(
             _bar(document["base"]),
@@ -270,6 +270,14 @@ def _picture(plot: Path | None, *, force: bool) -> str:
         raise UsageError(f"--plot {str(plot)!r}: a picture ends with one of {endings}")
     outputs.require_free(plot, force=force)
     return kind
+
+
+def _power_scaling(fit: Analysis) -> dict[str, Any]:
+    """As the document has it; where it cannot be had, the refits are still worth their time."""
+    try:
+        return {"power_scaling": fit.power_scaling()}
+    except UsageError as error:
+        return {"power_scaling": None, "note": f"no power-scaling: {error}"}
 
 
 def _bar(row: Mapping[str, Any]) -> Any:

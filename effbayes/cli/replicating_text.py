@@ -89,6 +89,9 @@ def sensitivity(document: Mapping[str, Any]) -> None:
         for choice, why in document["left_out"].items():
             layout.line(console, f"left out: {choice}: {why}")
         scaled = document["power_scaling"]
+        if scaled is None:
+            layout.line(console, f"note: {document['note']}")
+            return
         layout.table(
             console,
             ["power-scaling of", "prior", "likelihood", "diagnosis"],

@@ -6,6 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from effbayes.cli import replicating, replicating_text
+from effbayes.cli.progress import Reporter
+from effbayes.errors import UsageError
 from effbayes.models import catalogue
 from effbayes.replicates import resampling
 from tests.cli.program import run
@@ -59,6 +62,34 @@ def test_sensitivity(tmp_path, monkeypatch):
     again = run("sensitivity", *ALEXNET, "--plot", picture)
     assert again.code == 4
     assert "--force" in again.err
+
+
+def test_refits_are_shown_where_power_scaling_is_not_to_be_had(capsys):
+    def refused():
+        raise UsageError("densities were left out")
+
+    found = replicating._power_scaling(SimpleNamespace(power_scaling=refused))
+    assert found == {"power_scaling": None, "note": "no power-scaling: densities were left out"}
+    row = {
+        "kind": "prior", "choice": "as fitted", "change": None, "verdict": "ok",
+        "doubling_time_months": {"median": 2.0, "low": 1.0, "high": 3.0},
+    }  # fmt: skip
+    about = {"domain": None, "series": "mine", "n_obs": 3, "model": "loglinear", "prior": "default"}
+    rest = {"sentence": "", "ci": {"prob": 0.95}, "base": row, "refits": [], "left_out": {}}
+    replicating_text.sensitivity(about | rest | found)
+    assert "note: no power-scaling: densities were left out" in capsys.readouterr().out
+
+
+def test_work_of_unknown_length_names_its_steps_and_ends(monkeypatch):
+    with Reporter(quiet=True) as reporter, reporter.steps("sensitivity") as told:
+        told("priors")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    with Reporter(quiet=False) as reporter:
+        with reporter.steps("sensitivity") as told:
+            told("all rows")
+            [task] = reporter._progress.tasks
+            assert (task.fields["state"], task.finished) == ("all rows", False)
+        assert (task.fields["state"], task.finished) == ("done", True)
 
 
 @pytest.mark.parametrize(
