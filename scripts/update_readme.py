@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import effbayes as eb
+from effbayes import wording
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -55,7 +56,7 @@ def _line(claim: eb.Claim) -> str:
         f"{claim.factor:g}x, {claim.doubling_time_months:.3g} months",
         _cell(as_published),
         _cell(corrected),
-        f"{probability:.2f}",
+        wording.probability(probability),
     )
     return f"| {' | '.join(cells)} |"
 
@@ -69,17 +70,14 @@ def _sampled(series: eb.Series) -> eb.Analysis:
 def _cell(fit: eb.Analysis) -> str:
     if not fit.verdict.ok:
         raise SystemExit(f"{fit.series.id}: {fit.verdict}")
-    time = fit.doubling_time()
-    return f"{time.median:#.3g} ({time.low:#.3g} to {time.high:#.3g})".replace(". ", " ").replace(
-        ".)", ")"
-    )
+    return wording.doubling_time(fit.doubling_time()._asdict())
 
 
 def _output() -> str:
     found = subprocess.run(  # noqa: S603 - this very program
         [sys.executable, "-m", "effbayes", *COMMAND],
         check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,  # what the program says of a failure is seen
         text=True,
         env={"PATH": "", "COLUMNS": "120", "NO_COLOR": "1"},
     )
