@@ -1,7 +1,9 @@
-"""What a chart of a report shows, as numbers: one value that two libraries draw.
+"""What a chart of a report shows, as numbers, before a library draws it.
 
-Matplotlib draws it for print and Bokeh for a page; colours, order and words are decided here, so
-that they are the same in both. Dates are `datetime64`; all else is in the unit of its axis.
+Bokeh draws all of them for a page, and Matplotlib for print all but the trend and the factor, which
+`effbayes.figures.drawing` draws from the same panels, with names at their rows. Colours, order and
+words are decided here, so that they are the same in both. Dates are `datetime64`; all else is in
+the unit of its axis.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The figures of a report, for print: each takes a fit and returns a figure of Matplotlib.
 
-Nothing is shown or written, and no global state is used. `effbayes.figures.interactive` has the
-same names, and draws the same for a page.
+Nothing is shown or written, and Matplotlib's own state and the user's settings stay as they are.
+`effbayes.figures.interactive` has the same names, and draws the same for a page.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from effbayes import figures
+from effbayes.report import latex, markdown
 from effbayes.report.document import Document
 
 FORMATS = ("html", "pdf", "md", "tex", "json", "csv", "draws", "svg", "png")
@@ -55,8 +56,6 @@ def require_ready(kind: str, *, folder: str) -> None:
 
         typeset.require_installed()
     elif kind == "tex":
-        from effbayes.report import latex  # noqa: PLC0415 - as below
-
         latex.require_usable(folder)
 
 
@@ -93,20 +92,17 @@ def pictures(document: Document, kind: str) -> dict[str, bytes]:
 
 
 def _text(document: Document, kind: str, folder: str) -> str:
-    # Renderers are imported when asked for: some bring a library of their own.
-    from effbayes.report import latex, markdown  # noqa: PLC0415
-
     return {"md": markdown.render, "tex": latex.render}[kind](document, picture_folder=folder)
 
 
 def _page(document: Document) -> bytes:
-    from effbayes.report import page  # noqa: PLC0415
+    from effbayes.report import page  # noqa: PLC0415 - brings libraries of its own
 
     return page.render(document).encode()
 
 
 def _paper(document: Document) -> bytes:
-    from effbayes.report import typeset  # noqa: PLC0415
+    from effbayes.report import typeset  # noqa: PLC0415 - a part of the package that may be missing
 
     return typeset.render(document)
 

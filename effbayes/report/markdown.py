@@ -1,7 +1,8 @@
 """A report as GitHub-flavoured Markdown, with its pictures in a folder beside it.
 
-Text of a table is escaped so that it is text for GitHub, too: no HTML, no sign of Markdown, no
-formula between dollars, no name that is notified, and no template of a site that is built from it.
+Every text is escaped so that it is text for GitHub, too: no HTML, no sign of Markdown, no formula
+between dollars, no name that is notified, and no template of a site that is built from it. Only its
+addresses of the web do something: they are links.
 """
 
 from __future__ import annotations
