@@ -25,8 +25,6 @@ from effbayes.replicates.folder import Folder
 from effbayes.replicates.posteriors import METHODS, Where
 
 FALSE_ALARM = 1e-3
-DEAR, FEWER = "changepoint", 0.2
-"""A model that costs many times what others do has a share of the data sets."""
 VALUE_SD, DATE_SD_DAYS = 0.3, 60.0
 """Errors of every second row and of every third, in the designs that have errors."""
 
@@ -92,14 +90,13 @@ def calibration(
         if only and run.model not in only:
             continue
         began = time.perf_counter()
-        number = round(FEWER * sets) if run.model == DEAR else sets
         kept = None if folder is None else folder / run.name.replace(", ", "-").replace(" ", "-")
         if run.model == "hierarchical":
-            found = calibrate_pooled(run.series, number, share, seed, kept)
+            found = calibrate_pooled(run.series, sets, share, seed, kept)
         else:
             [series] = run.series
             found = calibrate(
-                series, run.model, sets=number, false_alarm=share, seed=seed, folder=kept
+                series, run.model, sets=sets, false_alarm=share, seed=seed, folder=kept
             )
         yield figures(run, found) | {"seconds": round(time.perf_counter() - began, 1)}
 

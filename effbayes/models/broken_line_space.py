@@ -117,16 +117,16 @@ class BrokenLineSpace:
         Of the two.
     fits
         Times of change that the coordinates are made of.
-    one_noise
-        Rows have no error or bounds of their own: the less noise, the sharper all of them alike.
-        Where some do, the exact rows decide more and more as sigma shrinks.
+    alike
+        Errors and bounds of rows are small beside the noise, or there are none: the less noise, the
+        sharper all rows alike. Otherwise the exact rows decide more and more as sigma shrinks.
     """
 
     priors: TrendPriors
     rates_sd: float
     correlation: float
     fits: int
-    one_noise: bool
+    alike: bool
 
     def unwhiten(self, position: Position, data: Data) -> tuple[dict[str, Scalar], Scalar]:
         """Parameters at a position and the log Jacobian of (alpha, both rates, sigma)."""
@@ -136,7 +136,7 @@ class BrokenLineSpace:
         # Not exp: a half-normal's right tail stays a parabola, no cliff to diverge at.
         sigma, log_jacobian = jax.nn.softplus(x), jax.nn.log_sigmoid(x) + jnp.log(width)
         own = weights(sigma, data)
-        if not self.one_noise:
+        if not self.alike:
             fits = fit_each_change(own, data, self._typical, self.fits)
         sharper = jnp.sum(own) / fits.weight
         solved = fits.at(sharper)

@@ -32,7 +32,7 @@ four exact values that a broken line with a knee between them fits have no poste
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -81,10 +81,13 @@ class Changepoint(OneSeries):
         Prior distributions.
     cells
         How the date of the change is integrated out.
+    alike
+        Rows have about one variance, whatever sigma is: see `BrokenLineSpace`.
     """
 
     priors: Priors = field(default_factory=Priors)
     cells: Cells = field(default_factory=lambda: Cells(256, plain=False, bounded=True))
+    alike: bool = True
     name: str = "changepoint"
 
     @property
@@ -107,9 +110,7 @@ class Changepoint(OneSeries):
         variance, half = middle**2 + 0.25 * change**2, 0.5 * change**2
         # Bounds leave the knee less sharp, and cost enough by themselves.
         fits = 8 if self.cells.bounded else 24
-        return BrokenLineSpace(
-            self.priors, variance**0.5, 1.0 - half / variance, fits, self.cells.plain
-        )
+        return BrokenLineSpace(self.priors, variance**0.5, 1.0 - half / variance, fits, self.alike)
 
     def program(self) -> Program:
         """The NumPyro program."""
@@ -234,9 +235,12 @@ def make_model(series: Series, priors: Priors, *, robust: bool) -> Changepoint:
     bounded = (np.isfinite(series.value_low) | np.isfinite(series.value_high))[used].any()
     errors = series.value_sd[used].any() or series.date_sd_days[used].any()
     plain = not (bounded or errors)
-    number = _cells_needed(series, LEAST_CELLS if plain else LEAST_CELLS_BY_ROW)
+    best = _best_of_all(series)
+    number = _cells_needed(series, best, LEAST_CELLS if plain else LEAST_CELLS_BY_ROW)
     most = None if plain else _most_on_one_side(series, number)
-    return Changepoint(priors, Cells(number, plain=plain, bounded=bool(bounded), most=most))
+    cells = Cells(number, plain=plain, bounded=bool(bounded), most=most)
+    own = np.max(best.by_value + best.by_date)
+    return Changepoint(priors, cells, alike=bool(own <= MOST_OF_ITS_OWN * best.noise**2))
 
 
 LEAST_CELLS, LEAST_CELLS_BY_ROW, MOST_CELLS = 256, 16, 4096
@@ -247,18 +251,31 @@ The rule of middles errs by ``2 exp(-2 (pi k)**2)`` for a normal density with k 
 standard deviation: by 1e-10 there, and by less than a hundredth where the noise is half of that.
 """
 
+MOST_OF_ITS_OWN = 0.25
+"""Variance of its own that a row may have, in units of the noise's, and still count as the others:
+coordinates that follow each row's errors as sigma changes cost three times as much a step."""
+
 _LEAST_NOISE = 0.05  # doublings: as many rows as freedoms do not say that there is less
 _ON_A_LINE = 1e-9  # doublings, as in `effbayes.models.propriety`
 
 
-def _cells_needed(series: Series, least: int) -> int:
-    """Cells that resolve the date of the change; a power of two or three times one.
+class _Best(NamedTuple):
+    """The broken line that fits best, among the rows of a series; dims of arrays (obs,)."""
 
-    Raises
-    ------
-    DataError
-        More than `MOST_CELLS`.
-    """
+    t: Floats
+    by_value: Floats
+    by_date: Floats
+    """Variance of each row by its errors and bounds, and by its date at the rate of one line."""
+    change: float
+    step: float
+    """Of the slope, there."""
+    noise: float
+    """Spread about it, in doublings."""
+    within: float
+    """Years in which the change may lie."""
+
+
+def _best_of_all(series: Series) -> _Best:
     data = data_from_series(series)
     n = series.n_obs
     t, y, low, high = (np.asarray(x)[:n] for x in (data.t, data.y, data.low, data.high))
@@ -269,10 +286,23 @@ def _cells_needed(series: Series, least: int) -> int:
     if n == LEAST_DATES:
         noise = max(noise, _LEAST_NOISE)
     width = np.where(np.isfinite(low) & np.isfinite(high), high - low, 0.0)
-    own = np.asarray(data.value_sd)[:n] ** 2 + width**2 / 12.0
-    moving = t > c if c > 0.0 else t < c
-    information = step**2 * np.sum(moving / np.maximum(noise**2, np.maximum(own, 1e-300)))
-    wanted = CELLS_PER_SD * (last - first) * np.sqrt(information)
+    by_value = np.asarray(data.value_sd)[:n] ** 2 + width**2 / 12.0
+    by_date = np.asarray(data.rate_guess * data.date_sd)[:n] ** 2
+    return _Best(t, by_value, by_date, c, step, noise, last - first)
+
+
+def _cells_needed(series: Series, best: _Best, least: int) -> int:
+    """Cells that resolve the date of the change; a power of two or three times one.
+
+    Raises
+    ------
+    DataError
+        More than `MOST_CELLS`.
+    """
+    moving = best.t > best.change if best.change > 0.0 else best.t < best.change
+    variance = np.maximum(np.maximum(best.noise**2, best.by_value), 1e-300)
+    information = best.step**2 * np.sum(moving / variance)
+    wanted = CELLS_PER_SD * best.within * np.sqrt(information)
     number = least
     while number < wanted:
         number = number * 3 // 2 if number & (number - 1) == 0 else number * 4 // 3
