@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -283,7 +283,15 @@ def mixture(draws: Sequence[Floats], weights: Sequence[float]) -> Floats:
     )
 
 
-def names(fits: Sequence[Analysis]) -> list[str]:
+class HasSettings(Protocol):
+    """A fit, or what a run says of one."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Model, prior and noise among them."""
+
+
+def names(fits: Sequence[HasSettings]) -> list[str]:
     """A name for each fit: its model, with prior, noise or place where that alone tells them."""
     found = [str(fit.settings["model"]) for fit in fits]
     for i, fit in enumerate(fits):

@@ -16,7 +16,7 @@ from effbayes import posterior as post
 from effbayes.analysis import Analysis, kept_parts, read_as_a_run
 from effbayes.dataset.series import Series
 from effbayes.diagnostics import Chains, Diagnostics, diagnose
-from effbayes.errors import RunFileError, UsageError
+from effbayes.errors import RunFileError
 from effbayes.fitting import described, labelled, sampler_settings
 from effbayes.posterior import LARGE_PRIOR_SHARE, Interval
 from effbayes.run_contents import GIVEN, OF_POPULATION, check_pooled
@@ -219,9 +219,7 @@ def sample_pooled(
     from effbayes.models import hierarchical  # noqa: PLC0415
 
     settings = sampler_settings(sampler)
-    priors = hierarchical.Priors(kind=prior) if isinstance(prior, str) else prior
-    if not isinstance(priors, hierarchical.Priors):
-        raise UsageError(f"pooling takes hierarchical.Priors, not {type(priors).__name__}")
+    priors = hierarchical.priors_of(prior)
     model = hierarchical.make_model(series, priors, robust=robust)
     digest = _digest(series)
 

@@ -64,7 +64,7 @@ def bootstrap(document: Mapping[str, Any]) -> None:
         layout.line(
             console,
             f"{document['tables']} tables of rows drawn with replacement; {document['redrawn']} "
-            f"had fewer than three different rows and were drawn again; "
+            f"had fewer than three different rows, or no posterior, and were drawn again; "
             f"{document['not_certified']} not certified",
         )
 

@@ -208,8 +208,10 @@ def _document(
 
 def _summaries(found: Sequence[Analysis | Pooled], interval: Interval) -> dict[str, Any]:
     """What summarize --json prints of one run, or sample --json of several."""
+    from effbayes.summary import SUMMARIES_SCHEMA
+
     each = [one.summary(*interval) for one in found]
-    return each[0] if len(each) == 1 else {"schema": "effbayes.summaries/1", "summaries": each}
+    return each[0] if len(each) == 1 else {"schema": SUMMARIES_SCHEMA, "summaries": each}
 
 
 def _draws(fits: Sequence[Analysis]) -> bytes:

@@ -113,7 +113,9 @@ def _print(summaries: list[dict[str, Any]], *, json: bool) -> None:
     if len(summaries) == 1:
         (output.write_json if json else render.document)(summaries[0])
     elif json:
-        output.write_json({"schema": "effbayes.summaries/1", "summaries": summaries})
+        from effbayes.summary import SUMMARIES_SCHEMA
+
+        output.write_json({"schema": SUMMARIES_SCHEMA, "summaries": summaries})
     else:
         render.summaries(summaries)
 

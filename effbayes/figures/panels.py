@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from effbayes.dataset.series import Series
 from effbayes.posterior import years_between
+from effbayes.trend import MONTHS_PER_YEAR
 
 Floats = NDArray[np.floating[Any]]
 Level = Callable[[Floats], Floats]
@@ -70,11 +71,10 @@ def value_panel(series: Series, level: Level) -> tuple[Panel, int]:
     point = np.where(np.isnan(point), middle, point)
     used = np.flatnonzero(series.used)
     first = int(used[np.argmin(series.date[used])])
-    sign = -1.0 if series.direction == "falling" else 1.0
     panel = Panel(
         dates=dates,
         bands=bands,
-        moore=point[first] + sign * (years - years[0]) * 12.0 / MOORE_MONTHS,
+        moore=point[first] + series.sign * (years - years[0]) * MONTHS_PER_YEAR / MOORE_MONTHS,
         row_date=series.date,
         point=point,
         low=np.where(np.isnan(low), point - series.value_sd, low),
@@ -87,20 +87,19 @@ def value_panel(series: Series, level: Level) -> tuple[Panel, int]:
 
 def efficiency_panel(series: Series, value: Panel, first: int) -> Panel:
     """The same, as factors of efficiency relative to a row."""
-    sign = -1.0 if series.direction == "falling" else 1.0
     start = value.point[first]
-    ends = (sign * (end - start) for end in (value.low, value.high))
-    low, high = ends if sign > 0 else reversed([*ends])
-    bands = sign * (value.bands - start)
+    ends = (series.sign * (end - start) for end in (value.low, value.high))
+    low, high = ends if series.sign > 0 else reversed([*ends])
+    bands = series.sign * (value.bands - start)
     return Panel(
         dates=value.dates,
-        bands=bands if sign > 0 else bands[::-1],
-        moore=sign * (value.moore - start),
+        bands=bands if series.sign > 0 else bands[::-1],
+        moore=series.sign * (value.moore - start),
         row_date=value.row_date,
-        point=sign * (value.point - start),
+        point=series.sign * (value.point - start),
         low=low,
         high=high,
-        arrow=(sign * value.arrow).astype(int),
+        arrow=(series.sign * value.arrow).astype(int),
         linear=True,
     )
 

@@ -44,6 +44,7 @@ from effbayes.figures.panels import (
 )
 from effbayes.forecasting import FAR, day_of
 from effbayes.posterior import date_after, years_between
+from effbayes.trend import MONTHS_PER_YEAR
 from effbayes.wording import number
 
 if TYPE_CHECKING:
@@ -198,10 +199,10 @@ def _extended(fit: Analysis, until: str | None) -> _Extended:
     dates = start + span * np.linspace(0.0, 1.0, GRID)
     years = np.array([years_between(series.origin, date) for date in dates])
     level = np.asarray(fit.curve.level(years))
-    sign = -1.0 if series.direction == "falling" else 1.0
     # A quantile of one new system at each date; both deviations of a draw are such systems.
-    systems = np.concatenate([level - sign * fit.noise[..., i, None] for i in (0, 1)])
-    moore = value.point[first_used] + sign * (years - years[0]) * 12.0 / MOORE_MONTHS
+    systems = np.concatenate([level - series.sign * fit.noise[..., i, None] for i in (0, 1)])
+    moore = series.sign * (years - years[0]) * MONTHS_PER_YEAR / MOORE_MONTHS
+    moore += value.point[first_used]
     bands, new = (np.quantile(x.reshape(-1, GRID), PROBS, axis=0) for x in (level, systems))
     return _Extended(replace(value, dates=dates, bands=bands, moore=moore), new)
 
@@ -214,7 +215,6 @@ def _expected(fit: Analysis, used: Numbers) -> Numbers:
     else:  # left out of a run with very many draws times rows
         series = fit.series
         years = np.array([years_between(series.origin, date) for date in series.date[used]])
-        sign = -1.0 if series.direction == "falling" else 1.0
-        drawn = fit.curve.level(years) - sign * fit.noise[..., 0, None]
+        drawn = fit.curve.level(years) - series.sign * fit.noise[..., 0, None]
     flat = drawn.reshape(-1, len(used))
     return np.asarray(np.clip(np.quantile(flat, PROBS, axis=0), -LARGEST_LOG2, LARGEST_LOG2))

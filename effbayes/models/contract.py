@@ -186,7 +186,7 @@ def data_from_series(series: Series) -> Data:
     low, high, y = _log2_values(series)
     value_sd = series.value_sd[used]
     date_sd = series.date_sd_days[used] / DAYS_PER_YEAR
-    sign = -1.0 if series.direction == "falling" else 1.0
+    sign = series.sign
 
     slope, intercept = np.polyfit(t, y, 1)
     residual = y - intercept - slope * t

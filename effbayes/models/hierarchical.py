@@ -328,6 +328,21 @@ def _where_bounded(series: Sequence[Series]) -> Bounded:
     return Bounded(which, bucket_size(max(rows))) if which else Bounded()
 
 
+def priors_of(prior: object) -> Priors:
+    """Priors by their name, or as they are.
+
+    Raises
+    ------
+    UsageError
+        Neither a name nor `Priors`, or the name of no kind.
+    """
+    if isinstance(prior, str):
+        return Priors(kind=prior)
+    if not isinstance(prior, Priors):
+        raise UsageError(f"pooling takes hierarchical.Priors, not {type(prior).__name__}")
+    return prior
+
+
 def make_model(series: Sequence[Series], priors: Priors, *, robust: bool) -> Hierarchical:
     """The model value for several series, checked against them.
 

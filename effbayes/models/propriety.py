@@ -19,6 +19,7 @@ import numpy as np
 
 from effbayes.dataset.series import Series
 from effbayes.errors import DataError
+from effbayes.trend import DAYS_PER_YEAR
 
 _ON_A_LINE = 1e-9  # doublings: below the rounding of any value that was printed
 _REMEDY = "state the measurement error of the values (value_sd)"
@@ -92,8 +93,8 @@ def require_scatter(series: Sequence[Series]) -> None:
             return
         excess += int(exact.sum()) - freedoms
         if freedoms == 2:
-            sign = -1.0 if each.direction == "falling" else 1.0
-            rates.append(sign * float(np.polyfit(t[exact] / 365.25, low[exact], 1)[0]))
+            slope = np.polyfit(t[exact] / DAYS_PER_YEAR, low[exact], 1)[0]
+            rates.append(each.sign * float(slope))
     if any(rate <= 0.0 for rate in rates):
         return
     if excess > 0:

@@ -270,7 +270,7 @@ def _require_records(series: Series) -> None:
 def _require_possible(series: Series, rows: np.ndarray, level: np.ndarray) -> None:
     """Refuse a record whose bounds put its value beyond the record that it beat."""
     order = np.argsort(series.date[rows], kind="stable")
-    sign = 1.0 if series.direction == "falling" else -1.0
+    sign = -series.sign
     best = sign * np.minimum.accumulate(sign * level[order])
     # The bound on the side of the record; NaN, where there is none, compares as False.
     bounds = series.value_low if series.direction == "falling" else series.value_high

@@ -127,9 +127,7 @@ def sample_many_pooled(  # noqa: PLR0913 - the options of a fit, each by its own
     if not groups:
         raise UsageError("no groups of series to fit")
     probs = probs_of(ci, seed)
-    priors = hierarchical.Priors(kind=prior) if isinstance(prior, str) else prior
-    if not isinstance(priors, hierarchical.Priors):
-        raise UsageError(f"pooling takes hierarchical.Priors, not {type(priors).__name__}")
+    priors = hierarchical.priors_of(prior)
     asked: dict[int, Asked] = {}
     refused: dict[int, str] = {}
     for place, group in enumerate(groups):

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from effbayes import domains, wording
+from effbayes.posterior import date_after
 from effbayes.report import choices, data_section, mathematics, pictures, prior_section, reproducing
 from effbayes.report.answers import of_parameters, of_the_change, of_the_trend
 from effbayes.report.document import (
@@ -208,7 +207,7 @@ def _months(value: Mapping[str, Any]) -> str:
 def _forecast(fit: Analysis, said: Mapping[str, Any]) -> Section:
     prob, kind = said["ci"]["prob"], said["ci"]["kind"]
     last = fit.series.ends[1].astype("datetime64[D]")
-    dates = [str(last + np.timedelta64(round(365.25 * years), "D")) for years in AHEAD]
+    dates = [str(date_after(last, years)) for years in AHEAD]
     found = [fit.forecast(at=date, ci=prob, kind=kind) for date in dates]
     rows = tuple(
         (
@@ -222,10 +221,9 @@ def _forecast(fit: Analysis, said: Mapping[str, Any]) -> Section:
     heads = columns("date", f"trend, {unit}" if unit else "trend", "a new system")
     caption = f"Values after the last row, with {100 * prob:g} % intervals, if nothing changes."
     notes = dict.fromkeys(note for each in found for note in each.notes)
-    until = str(last + np.timedelta64(round(365.25 * AHEAD[0]), "D"))
     alt = f"On {found[0].date} the trend is at {rows[0][1].text}{f' {unit}' if unit else ''}."
     blocks: list[Block] = [
-        pictures.forecast(fit, until, alt),
+        pictures.forecast(fit, dates[0], alt),
         Table("forecast", caption, heads, rows),
     ]
     if notes:

@@ -12,6 +12,7 @@ from effbayes.report import data_section, mathematics, of_a_run, pictures, repro
 from effbayes.report.document import Cell, Column, Document, Paragraph, Points, Section, Table
 from effbayes.report.tables import CRITERIA, columns, diagnostic, number, text
 from effbayes.report.verdicts import verdict
+from effbayes.summary import SUMMARIES_SCHEMA
 
 if TYPE_CHECKING:
     from effbayes.analysis import Analysis
@@ -65,7 +66,7 @@ def document(fits: Sequence[Analysis], *, ci: float = 0.95, kind: IntervalKind =
             reproducing.again(all_series, first.settings),
             reproducing.cite(all_series, first.made_by["effbayes"]),
         ),
-        numbers={"schema": "effbayes.summaries/1", "summaries": said},
+        numbers={"schema": SUMMARIES_SCHEMA, "summaries": said},
         made_by=reproducing.made_by(made_by, first.settings),
     )
 

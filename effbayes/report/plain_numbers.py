@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -62,7 +62,7 @@ def _models(series: Sequence[str], made: Sequence[Mapping[str, Any]]) -> list[st
     found = [""] * len(made)
     for one in dict.fromkeys(series):
         places = [place for place, name in enumerate(series) if name == one]
-        alike = cast("list[Analysis]", [_Made(made[place]) for place in places])
+        alike = [_Made(made[place]) for place in places]
         for place, name in zip(places, comparison.names(alike), strict=True):
             found[place] = name
     return found
