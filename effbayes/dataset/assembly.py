@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -31,10 +32,11 @@ class _Table:
     rows: Observations
     level: NDArray[np.float64]
     kept: Flags
-    skipped: Flags
-    excluded: Flags
     remarks: list[str]
     faults: list[Fault]
+    skipped: Counter[str] = field(default_factory=Counter)
+    excluded: Counter[str] = field(default_factory=Counter)
+    """Rows of each series that are left out."""
     groups: dict[str, Places] = field(default_factory=dict)
 
 
@@ -82,8 +84,6 @@ def _observe(grid: Grid, settings: Settings) -> _Table:
         rows=rows,
         level=level_of(rows.value, rows.value_low, rows.value_high),
         kept=np.ones(len(grid.rows), dtype=bool),
-        skipped=np.zeros(len(grid.rows), dtype=bool),
-        excluded=np.zeros(len(grid.rows), dtype=bool),
         remarks=[*grid.remarks, *([layout.remark] if layout.remark else [])],
         faults=list(grid.faults),
     )
@@ -139,7 +139,11 @@ def _split(table: _Table) -> None:
             raise UsageError(f"the table has no series {asked!r}; its series are: {known}")
         groups = {name: groups[name] for name in names}
     table.groups = groups
-    table.skipped, table.excluded = skipped, excluded
+    # Counted once: a table may have as many series as rows.
+    table.skipped, table.excluded = (
+        Counter(rows.series[place] for place in np.flatnonzero(mask))
+        for mask in (skipped, excluded)
+    )
 
 
 def _wanted_rows(table: _Table) -> Flags:
@@ -216,12 +220,11 @@ def _series(table: _Table, name: str, places: Places) -> Series:
 
 def _left_out(table: _Table, name: str) -> Iterator[str]:
     """How many rows of a series were left out, and why."""
-    own = np.array([each == name for each in table.rows.series], dtype=bool)
-    for mask, one, several in (
+    for counts, one, several in (
         (table.skipped, "has no date or no value", "have no date or no value"),
         (table.excluded, "is excluded and cannot be read", "are excluded and cannot be read"),
     ):
-        n = int(np.sum(mask & own))
+        n = counts[name]
         if n:
             yield (
                 f"1 row {one}; it was left out"
