@@ -266,6 +266,19 @@ WRITING = {
 }
 
 
+@pytest.fixture
+def heard():
+    """No signal is ignored, as SIGHUP is under nohup."""
+    before = {each: signal.getsignal(each) for each in SIGNALS}
+    for each, handler in before.items():
+        if handler is signal.SIG_IGN:
+            signal.signal(each, signal.SIG_DFL)
+    yield
+    for each, handler in before.items():
+        signal.signal(each, handler)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize(
     ("what", "number"),
     [
