@@ -16,7 +16,7 @@ from effbayes.types import PriorName
 if TYPE_CHECKING:
     import xarray as xr
 
-    from effbayes.inference.nuts import Progress, SamplerSettings
+    from effbayes.inference.nuts import Draws, Progress, SamplerSettings
     from effbayes.models.contract import Data, Model
     from effbayes.models.priors import TrendPriors
     from effbayes.types import Rows
@@ -74,31 +74,46 @@ def sample(  # noqa: PLR0913 - the options of a fit, each by its own name
         Before anything is sampled.
     """
     # Imported here: the package's name, its help and its tables must not wait for JAX.
-    from effbayes import runtime  # noqa: PLC0415
-    from effbayes.inference import nuts  # noqa: PLC0415
     from effbayes.models import catalogue, contract  # noqa: PLC0415
 
     series = catalogue.with_rows(model, series, where)
     settings = sampler_settings(sampler)
     fitted = catalogue.make_model(model, series, prior, robust=robust)
     data = contract.data_from_series(series)
-    digest = provenance.data_digest(series)
-
-    with runtime.on_device(platform) as device:
-        root = runtime.key_bits(runtime.stream(seed, digest))
-        plan = runtime.plan(device)
-        draws = nuts.run_nuts(fitted, data, root, settings, plan=plan, progress=progress)
-        name = f"{device.platform}:{device.device_kind}"
-
+    draws, made_by = drawn(
+        fitted, data, provenance.data_digest(series), settings, seed, platform, progress
+    )
     return Analysis(
         series=series,
         draws=draws.values,
         noise=draws.noise,
         stats=draws.stats,
         settings=described(fitted, settings, seed),
-        made_by={**provenance.versions(), "device": name, "x64": True, "data_sha256": digest},
+        made_by=made_by,
         build_tree=lambda analysis: labelled(analysis, fitted, data, platform),
     )
+
+
+def drawn(
+    model: Model,
+    data: Data,
+    digest: str,
+    settings: SamplerSettings,
+    seed: int,
+    platform: str | None,
+    progress: Progress | None,
+) -> tuple[Draws, dict[str, Any]]:
+    """Draws of a model given its data, and what made them; `digest` is of the data."""
+    from effbayes import runtime  # noqa: PLC0415 - as in `sample`
+    from effbayes.inference import nuts  # noqa: PLC0415
+
+    with runtime.on_device(platform) as device:
+        root = runtime.key_bits(runtime.stream(seed, digest))
+        plan = runtime.plan(device)
+        found = nuts.run_nuts(model, data, root, settings, plan=plan, progress=progress)
+        name = f"{device.platform}:{device.device_kind}"
+    made_by = {**provenance.versions(), "device": name, "x64": True, "data_sha256": digest}
+    return found, made_by
 
 
 def sampler_settings(given: Mapping[str, Any]) -> SamplerSettings:

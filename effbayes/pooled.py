@@ -17,7 +17,7 @@ from effbayes.analysis import Analysis, kept_parts, read_as_a_run
 from effbayes.dataset.series import Series
 from effbayes.diagnostics import Chains, Diagnostics, diagnose
 from effbayes.errors import RunFileError
-from effbayes.fitting import described, labelled, sampler_settings
+from effbayes.fitting import described, drawn, labelled, sampler_settings
 from effbayes.posterior import LARGE_PRIOR_SHARE, Interval
 from effbayes.run_contents import GIVEN, OF_POPULATION, check_pooled
 from effbayes.summary import SUMMARIES_SCHEMA, strict
@@ -214,22 +214,13 @@ def sample_pooled(
         Before anything is sampled.
     """
     # Imported here: the package's name, its help and its tables must not wait for JAX.
-    from effbayes import runtime  # noqa: PLC0415
-    from effbayes.inference import nuts  # noqa: PLC0415
     from effbayes.models import hierarchical  # noqa: PLC0415
 
     settings = sampler_settings(sampler)
     priors = hierarchical.priors_of(prior)
     model = hierarchical.make_model(series, priors, robust=robust)
-    digest = _digest(series)
-
-    with runtime.on_device(platform) as device:
-        root = runtime.key_bits(runtime.stream(seed, digest))
-        data, plan = hierarchical.data_from_many(series), runtime.plan(device)
-        draws = nuts.run_nuts(model, data, root, settings, plan=plan, progress=progress)
-        name = f"{device.platform}:{device.device_kind}"
-
-    made_by = {**provenance.versions(), "device": name, "x64": True, "data_sha256": digest}
+    data = hierarchical.data_from_many(series)
+    draws, made_by = drawn(model, data, _digest(series), settings, seed, platform, progress)
     return _assemble(series, draws, described(model, settings, seed), made_by, platform)
 
 
@@ -272,8 +263,8 @@ def _from_file(run: Kept) -> Pooled:
     parts = {one.id: one for one in (Member(**kept_parts(each)) for each in members)}
     if list(parts) != names:
         raise ValueError(f"its members are {', '.join(parts) or 'none'}")
-    drawn = run.arrays("posterior")
-    population = {name: drawn[name] for name in OF_POPULATION if name in drawn}
+    kept = run.arrays("posterior")
+    population = {name: kept[name] for name in OF_POPULATION if name in kept}
     stats = tree.without_axes(run.arrays("sample_stats"))
     of_members = [(one.settings, one.draws) for one in parts.values()]
     check_pooled(settings, made_by, population, stats, of_members)

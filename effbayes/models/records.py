@@ -251,7 +251,7 @@ def _require_records(series: Series) -> None:
     faults = [
         Fault(
             f"of {date[i]} is not {better} every row before it",
-            row=series.label[rows[i]] or int(rows[i]) + 1,
+            row=series.name_of_row(int(rows[i])),
             column="value",
             value=f"{level[i]:g}",
         )
@@ -279,7 +279,7 @@ def _require_possible(series: Series, rows: np.ndarray, level: np.ndarray) -> No
         Fault(
             f"of {series.date[row]} has bounds wholly beyond the record that it beat ({beaten:g})",
             "correct the bounds or the value",
-            row=series.label[row] or int(row) + 1,
+            row=series.name_of_row(int(row)),
         )
         for row, beaten, wrong in zip(
             rows[order][1:], best[:-1], sign * nearest >= sign * best[:-1], strict=True

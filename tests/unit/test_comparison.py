@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import effbayes as eb
-from effbayes import comparison, diagnostics, provenance
+from effbayes import comparison, diagnostics, provenance, scoring
 from effbayes.types import Estimate
 from tests.unit.conftest import make_series
 
@@ -78,9 +78,9 @@ def scored(monkeypatch):
     """Comparisons without refits."""
 
     def score(name, fit, *_):
-        return comparison.Score(name, fit, np.full(fit.series.n_obs, -1.0))
+        return scoring.Score(name, fit, np.full(fit.series.n_obs, -1.0))
 
-    monkeypatch.setattr(comparison, "_score", score)
+    monkeypatch.setattr(scoring, "score", score)
 
 
 BOUNDED = make_series(
@@ -123,8 +123,8 @@ def test_records_are_shown_and_not_weighed(scored):
 def test_standard_errors_have_the_variance_of_a_sample(alexnet):
     """Vehtari, Gelman and Gabry (2017), eq. 23: n - 1 under the sum of squares."""
     better, worse = np.array([-1.0, -2.0, -4.0]), np.array([-2.0, -3.5, -4.5])
-    first = comparison.Score("a", stub(alexnet), better)
-    second = comparison.Score("b", stub(alexnet), worse)
+    first = scoring.Score("a", stub(alexnet), better)
+    second = scoring.Score("b", stub(alexnet), worse)
     found = comparison.Comparison((first, second), {"a": 1.0, "b": 0.0})
     difference, error = found.elpd_difference(second)
     assert difference == -3.0
@@ -133,7 +133,7 @@ def test_standard_errors_have_the_variance_of_a_sample(alexnet):
 
 def test_a_row_without_a_label_has_a_place():
     table = make_series(["2015-01-01", "2016-01-01"], [8.0, 7.0], label=("", "b"))
-    assert [comparison.row_name(table, row) for row in range(2)] == ["row 1", "b"]
+    assert [scoring.row_name(table, row) for row in range(2)] == ["row 1", "b"]
 
 
 def test_names_tell_fits_apart(alexnet):
