@@ -317,12 +317,14 @@ def _cells_needed(series: Series, best: _Best, least: int) -> int:
 def _most_on_one_side(series: Series, number: int) -> int:
     """Cells before t = 0 or after it, whichever are more, in eighths: few programs serve all.
 
-    One more than it seems, for the device may round a middle next to zero to the other side.
+    A middle next to zero counts for both, for the device may round it to either side.
     """
     low, high = range_of_change(data_from_series(series))
-    early = int(np.sum(low + (high - low) * middles_of_cells(number) < 0.0))
+    middle = low + (high - low) * middles_of_cells(number)
+    near = 1e-9 * (high - low)
+    most = max(int(np.sum(middle < near)), int(np.sum(middle > -near)))
     eighth = max(number // 8, 1)
-    return min(-(-(max(early, number - early) + 1) // eighth) * eighth, number)
+    return min(-(-most // eighth) * eighth, number)
 
 
 def _best_fit(t: Floats, y: Floats, c: float) -> tuple[float, float, float]:
