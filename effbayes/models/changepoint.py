@@ -280,9 +280,7 @@ def _best_of_all(series: Series) -> _Best:
     n = series.n_obs
     t, y, low, high = (np.asarray(x)[:n] for x in (data.t, data.y, data.low, data.high))
     first, last = range_of_change(data)
-    c, step, noise = min(
-        (_best_fit(t, y, c) for c in np.linspace(first, last, 401)), key=lambda fit: fit[2]
-    )
+    c, step, noise = _best_fit(t, y, np.linspace(first, last, 401))
     if n == LEAST_DATES:
         noise = max(noise, _LEAST_NOISE)
     width = np.where(np.isfinite(low) & np.isfinite(high), high - low, 0.0)
@@ -327,12 +325,20 @@ def _most_on_one_side(series: Series, number: int) -> int:
     return min(-(-most // eighth) * eighth, number)
 
 
-def _best_fit(t: Floats, y: Floats, c: float) -> tuple[float, float, float]:
-    """The date given, the change of slope there by least squares, and the spread about it."""
-    design = np.column_stack([np.ones(len(t)), t, np.maximum(t - c, 0.0)])
-    found = np.linalg.lstsq(design, y, rcond=None)[0]
-    squares = float(np.sum((y - design @ found) ** 2))
-    return c, float(found[2]), float(np.sqrt(squares / (len(t) - LEAST_DATES + 1)))
+def _best_fit(t: Floats, y: Floats, dates: Floats) -> tuple[float, float, float]:
+    """The date of the change with least squares, the change of slope there, and the spread."""
+    line = np.linalg.qr(np.column_stack([np.ones_like(t), t]))[0]
+    # What a knee at each date adds to a line, and what the line leaves; dims (obs, date).
+    knee = np.maximum(t[:, None] - dates, 0.0)
+    size = np.sum(knee**2, axis=0)
+    knee -= line @ (line.T @ knee)
+    left = y - line @ (line.T @ y)
+    beyond = np.sum(knee**2, axis=0)
+    step = np.where(beyond > 1e-12 * size, left @ knee / np.maximum(beyond, 1e-300), 0.0)
+    squares = np.sum((left[:, None] - step * knee) ** 2, axis=0)
+    best = int(np.argmin(squares))
+    noise = np.sqrt(squares[best] / (len(t) - LEAST_DATES + 1))
+    return float(dates[best]), float(step[best]), float(noise)
 
 
 def _refuse_broken_line(series: Series) -> None:
