@@ -48,6 +48,9 @@ def check_settings(settings: Mapping[str, Any], made_by: Mapping[str, Any]) -> N
     _require_types({"settings": settings, "made_by": made_by}, {"settings": dict, "made_by": dict})
     _require_types(settings, SETTINGS, "settings.")
     _require_types(settings["sampler"], SAMPLER, "settings.sampler.")
+    for name in SAMPLER:
+        if not 0 <= settings["sampler"][name] < 2**63:
+            raise ValueError(f"settings.sampler.{name} is {settings['sampler'][name]!r}")
     _require_types(made_by, {"data_sha256": str, "effbayes": str}, "made_by.")
     if settings["prior"] not in get_args(PriorName):
         raise ValueError(f"settings.prior is {settings['prior']!r}")
