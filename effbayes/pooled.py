@@ -18,6 +18,7 @@ from effbayes.dataset.series import Series
 from effbayes.diagnostics import Chains, Diagnostics, diagnose
 from effbayes.errors import RunFileError
 from effbayes.fitting import described, drawn, labelled, sampler_settings
+from effbayes.models.priors import require_priors
 from effbayes.posterior import LARGE_PRIOR_SHARE, Interval
 from effbayes.run_contents import GIVEN, OF_POPULATION, check_pooled
 from effbayes.summary import SUMMARIES_SCHEMA, strict
@@ -268,6 +269,7 @@ def _from_file(run: Kept) -> Pooled:
     stats = tree.without_axes(run.arrays("sample_stats"))
     of_members = [(one.settings, one.draws) for one in parts.values()]
     check_pooled(settings, made_by, population, stats, of_members)
+    require_priors(settings["model"], settings["prior"], settings["priors"])
     return Pooled(
         members=parts,
         population=population,

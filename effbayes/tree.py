@@ -15,6 +15,7 @@ import numpy as np
 
 from effbayes import provenance, run_contents
 from effbayes.dataset.series import ARRAY_COLUMNS, Series
+from effbayes.models.priors import require_priors
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -144,6 +145,7 @@ def parts(about: Mapping[str, Any], arrays: Callable[[str], Arrays]) -> dict[str
     draws, stats = (without_axes(arrays(name)) for name in ("posterior", "sample_stats"))
     noise = arrays("system_noise")["noise"]
     run_contents.check_settings(settings, made_by)
+    require_priors(settings["model"], settings["prior"], settings["priors"])
     run_contents.check_series(series)
     run_contents.check_arrays(settings, draws, noise, stats)
     return {

@@ -6,7 +6,7 @@ Nothing heavy is imported here: what a run was made with can be said without JAX
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -183,3 +183,24 @@ PRIORS: dict[str, type[TrendPriors]] = {
     "hierarchical": HierarchicalPriors,
 }
 """By the names of the models."""
+
+
+def require_priors(model: str, kind: str, numbers: Mapping[str, Any]) -> None:
+    """Refuse priors that were written down, but not by this model.
+
+    Raises
+    ------
+    ValueError
+        No such model, a number is missing, is one too many or is no prior, or another kind.
+    """
+    if model not in PRIORS:
+        raise ValueError(f"settings.model is {model!r}")
+    wanted = {each.name for each in fields(PRIORS[model])}
+    if wrong := sorted(wanted ^ set(numbers)):
+        raise ValueError(f"settings.priors of model {model}: {', '.join(wrong)}")
+    if numbers["kind"] != kind:
+        raise ValueError(f"settings.prior is {kind!r}, settings.priors.kind {numbers['kind']!r}")
+    try:
+        PRIORS[model](**numbers)
+    except (TypeError, UsageError) as error:
+        raise ValueError(f"settings.priors: {error}") from error
