@@ -212,7 +212,7 @@ def prior_notes(
     if settings["model"] in {"changepoint", "drift"}:
         return tuple(notes)  # their rate is no parameter, and its prior not that of one
     if kind == "default":
-        log_time = np.log(MONTHS_PER_YEAR / draws["rate"])
+        log_time = -np.log(draws["rate"])  # but for a constant
         share = float(np.var(log_time) / priors["doubling_time_sdlog"] ** 2)
         name = "the logarithm of the doubling time"
     elif kind == "signed":

@@ -34,6 +34,9 @@ PRIORS_OF_POPULATION = ("doubling_time_sdlog", "tau_scale")
 LEAST_DRAWS = 4
 """In a chain: with fewer the diagnostics do not exist."""
 
+LARGEST_DRAW = 1e150
+"""Of doublings, rates and months: of what is larger, double precision has no variance."""
+
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -183,8 +186,8 @@ def _check_draws(draws: Arrays, shape: tuple[int, ...]) -> None:
             raise ValueError(f"posterior.{name} has shape {array.shape}, the rate has {shape}")
         # The doubling time of a rate of zero is infinite.
         finite = array.dtype == np.float64 and not np.any(np.isnan(array))
-        if not finite or (name != "doubling_time" and not np.all(np.isfinite(array))):
-            raise ValueError(f"posterior.{name} has draws that are no numbers")
+        if not finite or (name != "doubling_time" and np.any(np.abs(array) > LARGEST_DRAW)):
+            raise ValueError(f"posterior.{name} has draws that are no numbers or too large")
 
 
 def _check_stats(stats: Arrays, shape: tuple[int, ...]) -> None:

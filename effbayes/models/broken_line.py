@@ -287,7 +287,6 @@ def _log_interval(z: Elements, width: Elements) -> tuple[Elements, Elements, Ele
         straddles, 1.0 / _DENSITY_AT_ZERO - tail_a - tail_b, jnp.maximum(tail_a - tail_b, 1e-300)
     )
     thin = width**2 * (x**2 - 1.0) / 24.0 - 0.5 * (x**2 + _LOG_2PI)
-    # One logarithm for both: it is what costs most.
     value = jnp.log(jnp.where(narrow, width, _DENSITY_AT_ZERO * inside))
     value += jnp.where(narrow, thin, -near)
     by_x = jnp.where(narrow, -x * (1.0 - width**2 / 12.0), (at_b - at_a) / inside)

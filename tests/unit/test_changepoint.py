@@ -535,3 +535,23 @@ def test_shipped_series_are_sampled_well(series, kind):
     found, verdict = fit(series, kind)
     assert str(verdict) == "ok"
     assert found.stats["diverging"].sum() == 0
+
+
+@pytest.mark.parametrize("n", [4, 7, 50])
+@pytest.mark.parametrize("noise", [1e-6, 0.1, 1.0])
+def test_the_best_broken_line_is_that_of_least_squares(n, noise):
+    rng = np.random.default_rng(n)
+    t = np.sort(rng.uniform(-5.0, 5.0, n))
+    y = np.maximum(t - 1.0, 0.0) - 0.5 * t + noise * rng.standard_normal(n)
+    dates = np.linspace(0.9 * t[0] + 0.1 * t[-1], 0.1 * t[0] + 0.9 * t[-1], 401)
+    date, step, spread = changepoint._best_fit(t, y, dates)
+
+    def squares(date):
+        design = np.column_stack([np.ones(n), t, np.maximum(t - date, 0.0)])
+        found = np.linalg.lstsq(design, y, rcond=None)[0]
+        return np.sum((y - design @ found) ** 2), found[2]
+
+    found, slope = squares(date)
+    assert step == pytest.approx(slope, rel=1e-6)
+    assert spread == pytest.approx(np.sqrt(found / (n - 3)), rel=1e-6)
+    assert found <= min(squares(one)[0] for one in dates) * (1.0 + 1e-6)

@@ -94,6 +94,7 @@ def test_settings_that_no_run_has(place, value):
         ("sigma", np.ones((2, 10, 3)), "the rate has"),
         ("sigma", np.full((2, 10), np.nan), "no numbers"),
         ("sigma", np.full((2, 10), np.inf), "no numbers"),
+        ("rate", np.full((2, 10), 1e200), "no numbers"),
         ("doubling_time", np.full((2, 10), np.nan), "no numbers"),
         ("alpha", np.ones((2, 10), dtype=int), "no numbers"),
         ("alpha", np.full((2, 10), "x"), "no numbers"),
