@@ -190,9 +190,13 @@ def log_mean_exp(log_density: Chains) -> tuple[float, float]:
 
 
 def bfmi(energy: Chains) -> NDArray[np.float64]:
-    """Bayesian fraction of missing information of each chain (Betancourt 2016); dims (chain,)."""
+    """Bayesian fraction of missing information of each chain (Betancourt 2016); dims (chain,).
+
+    NaN of a chain whose energy never moves.
+    """
     steps = np.mean(np.diff(energy, axis=1) ** 2, axis=1)
-    return np.asarray(steps / np.var(energy, axis=1, ddof=1))
+    spread = np.var(energy, axis=1, ddof=1)
+    return np.divide(steps, spread, out=np.full_like(spread, np.nan), where=spread > 0.0)
 
 
 def _split(draws: Chains) -> Chains:

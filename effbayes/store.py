@@ -166,6 +166,8 @@ def _decoded(variable: Any) -> np.ndarray:
     if values.dtype == object:
         return np.asarray(variable.asstr()[()], dtype=object)
     if attributes.get("dtype") == "bool":
+        if values.dtype.kind not in "bi":
+            raise ValueError("a truth value is no whole number")
         return np.asarray(values.astype(bool))
     unit, since, origin = str(attributes.get("units", "")).partition(" since ")
     if since:

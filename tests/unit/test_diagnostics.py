@@ -77,9 +77,10 @@ def test_independent_draws_are_ok():
         (good(), {"diverging": np.eye(4, 1000, dtype=bool)}, "4 divergent transitions"),
         (good(), {"reached_max_treedepth": np.eye(4, 1000, dtype=bool)}, "4 trajectories"),
         (good(), {"energy": np.cumsum(np.ones((4, 1000)), axis=1)}, "BFMI"),
+        (good(), {"energy": np.ones((4, 1000))}, "BFMI is undefined"),
         ({"rate": np.zeros((4, 1000))}, {}, "R-hat of rate is undefined"),
     ],
-    ids=["apart", "few", "divergent", "cut short", "energy", "constant"],
+    ids=["apart", "few", "divergent", "cut short", "energy", "still", "constant"],
 )
 def test_each_failure_has_its_reason(quantities, changed, reason):
     found = diagnostics.diagnose(quantities, stats(**changed))

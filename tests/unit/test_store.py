@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import arviz
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -188,3 +189,15 @@ def test_a_sealed_file_of_another_schema_is_refused(alexnet_fit, tmp_path, schem
     with pytest.raises(eb.RunFileError, match=said) as caught:
         eb.load(tmp_path / "other.nc")
     assert schema in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "why"),
+    [({"dtype": "bool"}, "truth value"), ({"units": "days since 2012-01-01"}, "date")],
+)
+def test_numbers_with_fractions_are_no_truth_values_and_no_dates(attributes, why):
+    with h5py.File("x", "w", driver="core", backing_store=False) as file:
+        variable = file.create_dataset("x", data=np.array([0.5, np.nan]))
+        variable.attrs.update(attributes)
+        with pytest.raises(ValueError, match=f"{why} is no whole number"):
+            store._decoded(variable)
