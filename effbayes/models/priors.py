@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-import numpy as np
-
 from effbayes.errors import UsageError
 
 KINDS = ("default", "signed", "reference")
+
+SMALLEST, LARGEST = 1e-150, 1e150
+"""Of every number of a prior: squares of them, and inverses of squares, are numbers too."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,10 @@ class TrendPriors:
         wrong = [
             f"{name} = {value}"
             for name, value in asdict(self).items()
-            if name != "kind" and not (np.isfinite(value) and value > 0)
+            if name != "kind" and not SMALLEST <= value <= LARGEST
         ]
         if wrong:
-            raise UsageError(f"priors must be finite and > 0: {', '.join(wrong)}")
+            raise UsageError(f"priors must be from {SMALLEST} to {LARGEST}: {', '.join(wrong)}")
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class ChangepointPriors(TrendPriors):
     Raises
     ------
     UsageError
-        Kind "reference", or a width that is not finite and > 0.
+        Kind "reference", or a number that is none of a prior.
     """
 
     ratio_sdlog: float = 1.0
