@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -19,6 +20,21 @@ class Normal(NamedTuple):
     def at(self, z: Array) -> Array:
         """The point z standard deviations above the centre."""
         return self.centre + self.scale * z
+
+
+class LongBelow(NamedTuple):
+    """A normal distribution whose lower tail, from two standard deviations on, is stretched."""
+
+    centre: Array
+    scale: Array
+    stretch: Array
+    """What the tail has beside the scale."""
+
+    def at(self, z: Array) -> tuple[Array, Array]:
+        """The point at a coordinate, and the log of the slope there."""
+        beyond = -2.0 - z
+        point = self.centre + self.scale * z - self.stretch * jax.nn.softplus(beyond)
+        return point, jnp.log(self.scale + self.stretch * jax.nn.sigmoid(beyond))
 
 
 def softplus_inverse(value: Elements) -> Elements:

@@ -23,8 +23,11 @@ non-centred form suits both. Here a position is
 standardised one after another, each by the normal approximation of its distribution given the data
 and those before it in the order s, tau, sigma_d, mu, log T_d, alpha_d. A series is thus centred in
 the measure in which its own rows inform it (`rate_in_errors`, `hierarchical_space.log_noise`), and
-mu has all log T_d integrated out (`population_mean`). Since each step moves and scales one
-coordinate only, the Jacobian is the product of the scales, and the posterior does not depend on the
+mu has all log T_d integrated out (`population_mean`). A rate that its rows can hardly tell from
+zero may be as small as the population allows, far below what a normal approximation has: its lower
+tail is stretched by 2 tau (`axes.LongBelow`), so that no coordinate lies so far out that a small
+change of sigma_d moves the rate by orders of magnitude. Since each step moves and scales one
+coordinate only, the Jacobian is the product of the slopes, and the posterior does not depend on the
 approximations.
 """
 
@@ -42,7 +45,7 @@ from jax import Array
 from effbayes.arrays import Count, Position, RandomKey, Scalar
 from effbayes.dataset.series import Series
 from effbayes.errors import UsageError
-from effbayes.models.axes import Normal
+from effbayes.models.axes import LongBelow, Normal
 from effbayes.models.contract import PADDING, Data, Parameters, bucket_size, data_from_series
 from effbayes.models.hierarchical_space import Space
 from effbayes.models.least_squares import LeastSquares, least_squares
@@ -218,8 +221,8 @@ class Hierarchical:
         estimate = own_estimate(fit)
         mean = population_mean(tau, estimate, space.prior_of_mean)
         mu = mean.at(z_mu)
-        axis = rate_in_errors(mu, tau, fit)
-        u = axis.at(z[:, RATE])
+        near = rate_in_errors(mu, tau, fit, steps=1)
+        u, log_slope = LongBelow(*near, 2.0 * tau).at(z[:, RATE])
         rho = jax.nn.softplus(u)
         rate = rho * fit.rate_precision**-0.5
         months = MONTHS_PER_YEAR / rate
@@ -237,7 +240,7 @@ class Hierarchical:
         # The sites are sigma, T = 12 / r and alpha.
         log_jacobian = log_tau_slope + log_s_slope + jnp.log(mean.scale)
         of_sigma = jnp.log(noise.scale) + log_sigma
-        of_time = jnp.log(axis.scale) + jax.nn.log_sigmoid(u) - jnp.log(rho) + jnp.log(months)
+        of_time = log_slope + jax.nn.log_sigmoid(u) - jnp.log(rho) + jnp.log(months)
         return values, log_jacobian + jnp.sum(of_sigma + of_time + jnp.log(level.scale))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from effbayes.arrays import Scalar
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _LAMBERT_STEPS = 3
 _LEAST_SQUARES = 1e-12
+_POWER = 5.0
+_LOG_OF_LOG_2 = float(np.log(np.log(2.0)))
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,21 @@ class Space:
         return softplus_inverse(tau / (0.5 * self.priors.tau_scale))
 
     def s(self, z: Scalar) -> tuple[Scalar, Scalar]:
-        """Typical noise at its coordinate, and the log of its slope there."""
-        return _softplus(z, 0.25 * self.priors.sigma_scale)
+        """Typical noise at its coordinate, and the log of its slope there.
+
+        Far below it falls as a power of the coordinate, not exponentially: where rates agree the
+        density ends there as ``exp(-c / s**2)``, a cliff that a step of a sampler must not jump.
+        """
+        unit = 0.25 * self.priors.sigma_scale
+        below = jax.nn.softplus(-z / _POWER)
+        log_part = _POWER * (_LOG_OF_LOG_2 - jnp.log(below))
+        s, log_slope = _softplus(log_part, unit)
+        return s, log_slope + jax.nn.log_sigmoid(-z / _POWER) - jnp.log(below)
 
     def s_axis(self, s: Scalar) -> Scalar:
         """Inverse of `s`."""
-        return softplus_inverse(s / (0.25 * self.priors.sigma_scale))
+        log_part = softplus_inverse(s / (0.25 * self.priors.sigma_scale))
+        return -_POWER * softplus_inverse(jnp.exp(_LOG_OF_LOG_2 - log_part / _POWER))
 
     def log_sigma(self, s: Scalar) -> Normal:
         """Approximate distribution of each series' log noise given the typical one."""

@@ -52,7 +52,7 @@ def member_given_population(mu: Scalar, tau: Scalar, own: Estimates) -> Normal:
     return Normal((mu + share * own.mean) / (1.0 + share), tau * (1.0 + share) ** -0.5)
 
 
-def rate_in_errors(mu: Scalar, tau: Scalar, fit: LeastSquares) -> Normal:
+def rate_in_errors(mu: Scalar, tau: Scalar, fit: LeastSquares, steps: int = NEWTON_STEPS) -> Normal:
     """Where u lies about, for a rate of softplus(u) standard errors, given the population.
 
     Where the rows are sharp u is the rate in errors, and its likelihood normal; where they are not
@@ -64,10 +64,13 @@ def rate_in_errors(mu: Scalar, tau: Scalar, fit: LeastSquares) -> Normal:
         Of the population of log doubling times in months.
     fit
         Least squares of each series, dims (series,); or of one, scalars.
+    steps
+        Of Newton's method from the product of normal approximations to the mode. The mode leaps
+        where there are two and one is lost; the product does not.
     """
     log_unit = jnp.log(MONTHS_PER_YEAR) - jnp.log(fit.rate_precision**-0.5)
     product = member_given_population(mu, tau, own_estimate(fit)).centre
-    x = log_time_at_mode(_signal(fit), log_unit, mu, tau**2, product, NEWTON_STEPS)
+    x = log_time_at_mode(_signal(fit), log_unit, mu, tau**2, product, steps)
     rho = jnp.exp(log_unit - x)
     centre = softplus_inverse(rho)
     tau_of_rho = tau * rho / jax.nn.sigmoid(centre)

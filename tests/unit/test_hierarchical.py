@@ -20,7 +20,7 @@ from effbayes.models.hierarchical import (
     data_from_many,
     make_model,
 )
-from effbayes.models.hierarchical_space import log_noise
+from effbayes.models.hierarchical_space import Space, log_noise
 from effbayes.models.least_squares import LeastSquares
 from effbayes.models.population import (
     Estimates,
@@ -28,6 +28,7 @@ from effbayes.models.population import (
     population_mean,
     rate_in_errors,
 )
+from effbayes.models.priors import HierarchicalPriors
 
 from .conftest import make_series
 
@@ -252,6 +253,18 @@ def test_rates_are_centred_near_their_mode(signal, tau, mu):
 
     grid = centre + scale * np.linspace(-8.0, 8.0, 3201)
     assert abs(grid[np.argmin(energy(grid))] - centre) < 0.5 * scale
+
+
+def test_coordinates_of_the_population_lead_back_and_have_the_slopes_that_they_say(three):
+    values = jnp.asarray([1e-4, 0.03, 0.3, 1.0, 5.0, 40.0])
+    with runtime.on_device("cpu"):
+        space = Space(HierarchicalPriors(), arrays(three))
+        for axis, inverse in ((space.s, space.s_axis), (space.tau, space.tau_axis)):
+            z = jax.vmap(inverse)(values)
+            found, log_slope = jax.vmap(axis)(z)
+            slope = jax.vmap(jax.grad(lambda z, axis=axis: axis(z)[0]))(z)
+            np.testing.assert_allclose(found, values, rtol=1e-9)
+            np.testing.assert_allclose(np.exp(log_slope), slope, rtol=1e-9)
 
 
 # Draws ------------------------------------------------------------------------------------------
