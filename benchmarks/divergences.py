@@ -3,7 +3,7 @@
     uv run python benchmarks/divergences.py --out benchmarks/results/divergences.json
 
 First every series by every model and every domain pooled, by the default seed. Then, by many seeds,
-the fits that have diverged by some seed: pools of two series of two rows each, which are the hardest.
+the fits that diverged by one once: above all pools of two series of two rows each.
 ``--seeds 0`` leaves those out, ``--only-seeds`` the first part.
 """
 
