@@ -65,6 +65,11 @@ class Frontier(TrendModel):
         """The mean excess."""
         return (Positive("eta", self.priors.eta_scale),)
 
+    @property
+    def space(self) -> FrontierSpace:
+        """Coordinates of all four."""
+        return FrontierSpace(self.priors)
+
     def program(self) -> Program:
         """The NumPyro program."""
         from effbayes.models.frontier_program import Program  # noqa: PLC0415 - NumPyro is slow
@@ -95,7 +100,7 @@ class Frontier(TrendModel):
         return super().describe() | {"noise": "normal with an exponential excess"}
 
     def _unwhiten(self, position: Position, data: Data) -> tuple[dict[str, Scalar], Scalar]:
-        return FrontierSpace(self.priors).place(position, data)
+        return self.space.place(position, data)
 
 
 def make_model(series: Series, priors: Priors, *, robust: bool) -> Frontier:

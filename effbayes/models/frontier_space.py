@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.scipy.special import logsumexp
 
@@ -14,7 +15,8 @@ from effbayes.arrays import PerObs, Position, Scalar
 from effbayes.models.axes import combine
 from effbayes.models.contract import Data, is_censored
 from effbayes.models.least_squares import LeastSquares, least_squares
-from effbayes.models.trend_space import ALPHA, RATE, SIGMA, TrendSpace
+from effbayes.models.noise_axis import NoiseAxis, axis_of, log_noise, scatter
+from effbayes.models.trend_space import ALPHA, FARTHEST, RATE, SIGMA, TrendSpace
 from effbayes.trend import doubling_time_months
 
 if TYPE_CHECKING:
@@ -30,6 +32,16 @@ COOLING_STEPS = 6
 COLDEST = 0.7
 _LEAST_SPREAD = 1e-12
 _LEAST_SHARE = 0.05
+_NEVER = 1e30  # minus the log weight of a row that is no edge
+HEATING = 0.84
+"""Below one: so much of its slope may the level beyond an edge lose where all rows share it."""
+
+# What is known of noise and excess together, in a half-normal's terms: its median, a generous
+# spread of its log, and where its tail is a parabola.
+_MEDIAN_OF_HALF_NORMAL = 0.67
+_SPREAD_OF_LOG = 1.0
+_LINEAR_FROM = 1.8
+_INFORMATION = 0.5  # of a row on the log scale: an exponential's deviation tells half a normal's
 
 
 @dataclass(frozen=True)
@@ -48,12 +60,10 @@ class FrontierSpace(TrendSpace):
 
     def place(self, position: Position, data: Data) -> tuple[dict[str, Scalar], Scalar]:
         """Parameters at a position, and the log Jacobian; as `unwhiten`."""
-        x, width = self._sigma_axis(position[SIGMA], data)
-        together = jax.nn.softplus(x)
+        together, log_jacobian = self._together(data).at(position[SIGMA])
         log_ratio = position[RATIO] + jnp.log(self.priors.eta_scale / self.priors.sigma_scale)
         log_share = -0.5 * jax.nn.softplus(2.0 * log_ratio)
         sigma, eta = together * jnp.exp(log_share), together * jnp.exp(log_share + log_ratio)
-        log_jacobian = jax.nn.log_sigmoid(x) + jnp.log(width)
         log_jacobian += jnp.log(together) + log_ratio + 2.0 * log_share
         fit = along_the_edge(sigma, eta, data)
         values: dict[str, Scalar] = {"sigma": sigma, "eta": eta}
@@ -65,18 +75,33 @@ class FrontierSpace(TrendSpace):
             centre, scale = combine(fit.rate, fit.rate_precision, 0.0, self.priors.rate_sd**-2)
             values["rate"] = centre + scale * position[RATE]
             log_jacobian += jnp.log(scale)
-        z = -data.slope_sign * position[ALPHA]
         edge = soft_edge(values["rate"], sigma, eta, data)
+        along = lambda z: self._alpha(z, edge, data)  # noqa: E731
+        values["alpha"], slope = jax.jvp(along, (position[ALPHA],), (jnp.ones(()),))
+        return values, log_jacobian + jnp.log(slope)
+
+    def _alpha(self, z: Scalar, edge: Edge, data: Data) -> Scalar:
+        z = -data.slope_sign * z
+        precision = self.priors.alpha_sd**-2
         # The prior holds alpha where there are few rows, but must not move a sharp edge.
-        prior = -data.slope_sign * data.y_mean, self.priors.alpha_sd**-2
-        centre, outside = combine(edge.level, edge.outside**-2, *prior)
-        _, inside = combine(edge.level, edge.inside**-2, *prior)
-        level = centre - inside * jax.nn.softplus(-z) + outside * jax.nn.softplus(z)
-        values["alpha"] = -data.slope_sign * level
-        log_slope = jnp.logaddexp(
-            jnp.log(inside) + jax.nn.log_sigmoid(-z), jnp.log(outside) + jax.nn.log_sigmoid(z)
-        )
-        return values, log_jacobian + log_slope
+        of_rows = 1.0 / (1.0 + precision * edge.outside**2)
+        inside = (edge.inside**-2 + precision) ** -0.5
+        lowest = edge.level(of_rows**-0.5 * jax.nn.softplus(z))
+        level = of_rows * lowest - (1.0 - of_rows) * data.slope_sign * data.y_mean
+        return -data.slope_sign * (level - inside * jax.nn.softplus(-z))
+
+    def _together(self, data: Data) -> NoiseAxis:
+        typical = float(np.hypot(self.priors.sigma_scale, self.priors.eta_scale))
+        squares, freedoms = scatter(data)
+        # Without a trend known beforehand few rows look closer to it than they are.
+        squares *= _INFORMATION * (1.0 + 2.0 / jnp.maximum(jnp.sum(data.mask) - 1.0, 1.0))
+        log_centre = float(np.log(_MEDIAN_OF_HALF_NORMAL * typical))
+        known = log_noise(log_centre, _SPREAD_OF_LOG, squares, _INFORMATION * freedoms)
+        return axis_of(known, _LINEAR_FROM * typical)
+
+    def _sigma_coordinate(self, sigma: Scalar, data: Data) -> Scalar:
+        """Position at which noise and excess are together as large as a sigma."""
+        return jnp.clip(self._together(data).coordinate(sigma), -FARTHEST, FARTHEST)
 
 
 class Ends(NamedTuple):
@@ -157,11 +182,37 @@ def _rate_of_the_lowest(data: Data) -> Scalar:
 class Edge(NamedTuple):
     """Where the frontier's level ends, given all else, in doublings less efficient."""
 
-    level: Scalar
+    levels: PerObs
+    """Where each row ends it."""
     inside: Scalar
     """Scale on the side that is above no row."""
     outside: Scalar
     """Scale on the side where the noise of the lowest rows must account for them."""
+    scales: PerObs
+    """That of each row."""
+    exact: Array
+    """Whether a row has no error but sigma."""
+    heats: tuple[Scalar, Scalar]
+    """Doublings within which exact rows, and the others, end the level together."""
+    heating: Scalar
+    """What is added to the heat of exact rows by one scale beyond the edge."""
+
+    def level(self, beyond: Scalar) -> Scalar:
+        """The level that is so many scales beyond the edge.
+
+        It is a soft minimum over the rows. Exact rows have a heat of their own: that of a row whose
+        date is uncertain would hold the level far off two of them that lie close together. The
+        farther beyond the edge, the more that matters where two rows hold the level in place of
+        one: with an energy of ``n z**2 / 2`` a larger number of rows must mean a smaller z.
+        """
+        levels = self.levels + beyond * self.scales
+        heats = self.heats[0] + self.heating * beyond, self.heats[1]
+        exact, other = (
+            -heat * logsumexp(-jnp.where(rows, levels / heat, _NEVER))
+            for rows, heat in zip((self.exact, ~self.exact), heats, strict=True)
+        )
+        heat = jnp.maximum(*self.heats)
+        return -heat * jnp.logaddexp(-exact / heat, -other / heat)
 
 
 def soft_edge(rate: Scalar, sigma: Scalar, eta: Scalar, data: Data) -> Edge:
@@ -170,14 +221,30 @@ def soft_edge(rate: Scalar, sigma: Scalar, eta: Scalar, data: Data) -> Edge:
     With :math:`d_i` the rows less their trend, :math:`E \exp(-d_i / \tau)` is
     :math:`\exp(-\alpha/\tau + s_i^2 / 2 \tau^2) / (1 + \eta/\tau)`, for any temperature. A large
     one makes this the mean of the rows less eta, which is best without an excess; one near the
-    noise makes it their minimum, softened by the noise.
+    noise makes it their minimum, softened by the noise. Then each row has a temperature near its
+    own noise, lest one with an uncertain date lies nowhere.
     """
     rows = ends(rate, sigma, eta, data)
     n, noise = rows.number, rows.noise
+    share = eta**2 / (noise**2 + eta**2)
+    sd, sd_exact = (noise + share * (of - noise) for of in (jnp.sqrt(rows.variance), sigma))
     heat = 0.5 * noise * (noise + eta) / rows.sharpness
-    away = rate * data.t - data.slope_sign * rows.at + 0.5 * rows.variance / heat
-    moment = logsumexp(-away / heat, b=rows.weight)
-    level = -heat * (moment + jnp.log1p(eta / heat))
+    own, heat_exact = heat + 0.5 * (sd - noise), heat + 0.5 * (sd_exact - noise)
+    counts = rows.weight > 0.0
+    log_weight = jnp.where(counts, jnp.log(jnp.where(counts, rows.weight, 1.0)), -_NEVER)
+    away = rate * data.t - data.slope_sign * rows.at
+    exact = (data.value_sd == 0.0) & (data.date_sd == 0.0)
+    hottest = jnp.max(jnp.where(counts & ~exact, own, heat_exact))
     inside = jnp.sqrt(noise**2 / n + (eta / n) ** 2)
-    outside = noise * jnp.sqrt((noise**2 / n + eta**2) / (noise**2 + eta**2))
-    return Edge(level, *(jnp.where(rows.some, scale, NOWHERE) for scale in (inside, outside)))
+    # The nearer to a minimum, the less do other rows share in what one of them has to bear.
+    sharing = jnp.sqrt((noise**2 / n + eta**2) / (noise**2 + eta**2))
+    heating = HEATING * share * sharing * sd_exact / jnp.maximum(jnp.log(n), 2.0)
+    return Edge(
+        levels=away + 0.5 * rows.variance / own - own * (jnp.log1p(eta / own) + log_weight),
+        inside=jnp.where(rows.some, inside, NOWHERE),
+        outside=jnp.where(rows.some, sharing * noise, NOWHERE),
+        scales=jnp.where(rows.some, sharing * sd, NOWHERE),
+        exact=exact,
+        heats=(heat_exact, hottest),
+        heating=heating,
+    )

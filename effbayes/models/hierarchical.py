@@ -22,7 +22,7 @@ non-centred form suits both. Here a position is
 
 standardised one after another, each by the normal approximation of its distribution given the data
 and those before it in the order s, tau, sigma_d, mu, log T_d, alpha_d. A series is thus centred in
-the measure in which its own rows inform it (`rate_in_errors`, `hierarchical_space.log_noise`), and
+the measure in which its own rows inform it (`rate_in_errors`, `noise_axis.log_noise`), and
 mu has all log T_d integrated out (`population_mean`). A rate that its rows can hardly tell from
 zero may be as small as the population allows, far below what a normal approximation has: its lower
 tail is stretched by 2 tau (`axes.LongBelow`), so that no coordinate lies so far out that a small
@@ -154,7 +154,10 @@ class Hierarchical:
         away = jnp.where(far, jnp.clip(away, 0.0, FARTHEST), 0.0)
         members = jnp.zeros((data.y.shape[0], 3)).at[:, SIGMA].set(away)
         start = jnp.concatenate(
-            [jnp.stack([jnp.zeros(()), space.tau_axis(tau), space.s_axis(s)]), members.ravel()]
+            [
+                jnp.stack([jnp.zeros(()), space.tau_axis(tau), space.s_axis.coordinate(s)]),
+                members.ravel(),
+            ]
         )
         return start + 0.3 * jax.random.normal(key, start.shape)
 
@@ -213,7 +216,7 @@ class Hierarchical:
         z = position[POPULATION:].reshape((-1, 3))
         space = Space(self.priors, data)
         tau, log_tau_slope = space.tau(z_tau)
-        s, log_s_slope = space.s(z_s)
+        s, log_s_slope = space.s_axis.at(z_s)
         noise = space.log_sigma(s)
         log_sigma = noise.at(z[:, SIGMA])
         sigma = jnp.exp(log_sigma)

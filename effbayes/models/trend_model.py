@@ -96,9 +96,14 @@ class TrendModel(OneSeries, ABC):
         """Quantities that are drawn given the parameters."""
         return {}
 
+    @property
+    def space(self) -> TrendSpace:
+        """Coordinates of alpha, rate and sigma."""
+        return TrendSpace(self.priors)
+
     def initial(self, key: RandomKey, data: Data, *, far: Count) -> Position:
         """A jittered start."""
-        start = TrendSpace(self.priors).start(data, far=far)
+        start = self.space.start(data, far=far)
         start += [jnp.zeros(())] * len(self.own)
         return jnp.stack(start) + 0.3 * jax.random.normal(key, (len(start),))
 
@@ -146,7 +151,5 @@ class TrendModel(OneSeries, ABC):
         for (name, scale), z in zip(self.own, position[3:], strict=True):
             own[name] = scale * jax.nn.softplus(z)
             log_jacobian += jnp.log(scale) + jax.nn.log_sigmoid(z)
-        trend, log_slopes = TrendSpace(self.priors).unwhiten(
-            position[:3], data, self.beside(own, data)
-        )
+        trend, log_slopes = self.space.unwhiten(position[:3], data, self.beside(own, data))
         return trend | own, log_jacobian + log_slopes

@@ -177,6 +177,19 @@ def test_the_alpha_coordinate_has_no_cliff(alexnet):
     assert slopes[0] > 0.0 > slopes[-1]
 
 
+@pytest.mark.parametrize("ratio", [0.0, 4.0, 8.0])
+def test_a_row_with_an_uncertain_date_makes_no_cliff_either(ratio):
+    """Where noise is small beside it: by other coordinates the slope of rate came to 900."""
+    with runtime.on_device("cpu"):
+        data = arrays(eb.load_series("cifar10", "v100"))
+        slope = jax.jit(jax.vmap(jax.grad(lambda z: Frontier().log_density(z, data))))
+        spread = np.array([2.0, 3.0, 1.0, 0.5])
+        around = np.random.default_rng(0).normal(size=(4000, 4)) * spread
+        slopes = np.asarray(slope(jnp.asarray(around + np.array([-1.0, -2.0, 0.0, ratio]))))
+    assert np.sum(np.asarray(data.date_sd) > 0.0) == 1
+    assert np.max(np.abs(slopes)) < 40.0
+
+
 def test_prior_draws_follow_the_priors(series):
     model = Frontier()
     with runtime.on_device("cpu"):
