@@ -9,9 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.scipy.special import logsumexp
 
-from effbayes.arrays import PerObs, Position, Scalar
+from effbayes.arrays import PerObs, PerObsMask, Position, Scalar
 from effbayes.models.axes import combine
 from effbayes.models.contract import Data, is_censored
 from effbayes.models.least_squares import LeastSquares, least_squares
@@ -32,7 +31,6 @@ COOLING_STEPS = 6
 COLDEST = 0.7
 _LEAST_SPREAD = 1e-12
 _LEAST_SHARE = 0.05
-_NEVER = 1e30  # minus the log weight of a row that is no edge
 HEATING = 0.84
 """Below one: so much of its slope may the level beyond an edge lose where all rows share it."""
 
@@ -190,8 +188,10 @@ class Edge(NamedTuple):
     """Scale on the side where the noise of the lowest rows must account for them."""
     scales: PerObs
     """That of each row."""
-    exact: Array
-    """Whether a row has no error but sigma."""
+    exact: PerObsMask
+    """Rows that are an edge and have no error but sigma."""
+    other: PerObsMask
+    """Rows that are an edge and have another."""
     heats: tuple[Scalar, Scalar]
     """Doublings within which exact rows, and the others, end the level together."""
     heating: Scalar
@@ -208,11 +208,22 @@ class Edge(NamedTuple):
         levels = self.levels + beyond * self.scales
         heats = self.heats[0] + self.heating * beyond, self.heats[1]
         exact, other = (
-            -heat * logsumexp(-jnp.where(rows, levels / heat, _NEVER))
-            for rows, heat in zip((self.exact, ~self.exact), heats, strict=True)
+            _soft_minimum(levels, rows, heat)
+            for rows, heat in zip((self.exact, self.other), heats, strict=True)
         )
         heat = jnp.maximum(*self.heats)
-        return -heat * jnp.logaddexp(-exact / heat, -other / heat)
+        both = -heat * jnp.logaddexp(-exact / heat, -other / heat)
+        both = jnp.where(jnp.any(self.other), both, exact)
+        return jnp.where(jnp.any(self.exact), both, other)
+
+
+def _soft_minimum(levels: PerObs, rows: PerObsMask, heat: Scalar) -> Scalar:
+    """Of the levels of some rows; zero where there are none."""
+    # From the lowest of them, or the slope in heat is lost where noise is very small.
+    lowest = jax.lax.stop_gradient(jnp.min(jnp.where(rows, levels, jnp.inf)))
+    lowest = jnp.where(jnp.any(rows), lowest, 0.0)
+    share = jnp.exp(jnp.where(rows, (lowest - levels) / heat, -jnp.inf))
+    return lowest - heat * jnp.log(jnp.where(jnp.any(rows), jnp.sum(share), 1.0))
 
 
 def soft_edge(rate: Scalar, sigma: Scalar, eta: Scalar, data: Data) -> Edge:
@@ -231,7 +242,7 @@ def soft_edge(rate: Scalar, sigma: Scalar, eta: Scalar, data: Data) -> Edge:
     heat = 0.5 * noise * (noise + eta) / rows.sharpness
     own, heat_exact = heat + 0.5 * (sd - noise), heat + 0.5 * (sd_exact - noise)
     counts = rows.weight > 0.0
-    log_weight = jnp.where(counts, jnp.log(jnp.where(counts, rows.weight, 1.0)), -_NEVER)
+    log_weight = jnp.log(jnp.where(counts, rows.weight, 1.0))
     away = rate * data.t - data.slope_sign * rows.at
     exact = (data.value_sd == 0.0) & (data.date_sd == 0.0)
     hottest = jnp.max(jnp.where(counts & ~exact, own, heat_exact))
@@ -244,7 +255,8 @@ def soft_edge(rate: Scalar, sigma: Scalar, eta: Scalar, data: Data) -> Edge:
         inside=jnp.where(rows.some, inside, NOWHERE),
         outside=jnp.where(rows.some, sharing * noise, NOWHERE),
         scales=jnp.where(rows.some, sharing * sd, NOWHERE),
-        exact=exact,
+        exact=counts & exact,
+        other=counts & ~exact,
         heats=(heat_exact, hottest),
         heating=heating,
     )
