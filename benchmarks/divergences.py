@@ -23,6 +23,13 @@ Fit = Callable[[int], Any]
 
 POOLS = (*((domain,) for domain in eb.domain_names()), ("go", "dota2"), POST, eb.domain_names())
 
+FRONTIERS = (
+    ("imagenet-fixed-hardware", "8xv100"),
+    ("cifar10", "v100"),
+    ("imagenet", "resnet50-training"),
+)
+"""Series whose frontier had divergent steps by some seed."""
+
 
 def main() -> None:
     """Fit, print a line for each fit, and write JSON."""
@@ -72,8 +79,9 @@ def weak() -> Iterator[tuple[str, Fit]]:
     """Fits that had a divergent step by some seed, now or with coordinates of before."""
     for domains in (("translation",), ("go", "dota2")):
         yield f"{','.join(domains)} hierarchical", pooled(members(domains))
-    series = eb.load_series("imagenet-fixed-hardware", "8xv100")
-    yield f"{series.id} frontier", one(series, "frontier")
+    for domain, name in FRONTIERS:
+        series = eb.load_series(domain, name)
+        yield f"{series.id} frontier", one(series, "frontier")
 
 
 def one(series: eb.Series, model: str) -> Fit:
