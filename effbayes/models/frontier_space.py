@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from effbayes.arrays import PerObs, PerObsMask, Position, Scalar
@@ -15,6 +14,7 @@ from effbayes.models.axes import combine
 from effbayes.models.contract import Data, is_censored
 from effbayes.models.least_squares import LeastSquares, least_squares
 from effbayes.models.noise_axis import NoiseAxis, axis_of, log_noise, scatter
+from effbayes.models.priors import MEDIAN_OF_HALF_NORMAL
 from effbayes.models.trend_space import ALPHA, FARTHEST, RATE, SIGMA, TrendSpace
 from effbayes.trend import doubling_time_months
 
@@ -34,9 +34,8 @@ _LEAST_SHARE = 0.05
 HEATING = 0.84
 """Below one: so much of its slope may the level beyond an edge lose where all rows share it."""
 
-# What is known of noise and excess together, in a half-normal's terms: its median, a generous
-# spread of its log, and where its tail is a parabola.
-_MEDIAN_OF_HALF_NORMAL = 0.67
+# What priors tell of noise and excess together, as if a half-normal: a generous spread of its log,
+# and the scales from which its tail is a parabola.
 _SPREAD_OF_LOG = 1.0
 _LINEAR_FROM = 1.8
 _INFORMATION = 0.5  # of a row on the log scale: an exponential's deviation tells half a normal's
@@ -89,11 +88,11 @@ class FrontierSpace(TrendSpace):
         return -data.slope_sign * (level - inside * jax.nn.softplus(-z))
 
     def _together(self, data: Data) -> NoiseAxis:
-        typical = float(np.hypot(self.priors.sigma_scale, self.priors.eta_scale))
+        typical = jnp.hypot(self.priors.sigma_scale, self.priors.eta_scale)
         squares, freedoms = scatter(data)
         # Without a trend known beforehand few rows look closer to it than they are.
         squares *= _INFORMATION * (1.0 + 2.0 / jnp.maximum(jnp.sum(data.mask) - 1.0, 1.0))
-        log_centre = float(np.log(_MEDIAN_OF_HALF_NORMAL * typical))
+        log_centre = jnp.log(MEDIAN_OF_HALF_NORMAL * typical)
         known = log_noise(log_centre, _SPREAD_OF_LOG, squares, _INFORMATION * freedoms)
         return axis_of(known, _LINEAR_FROM * typical)
 
@@ -233,7 +232,7 @@ def soft_edge(rate: Scalar, sigma: Scalar, eta: Scalar, data: Data) -> Edge:
     :math:`\exp(-\alpha/\tau + s_i^2 / 2 \tau^2) / (1 + \eta/\tau)`, for any temperature. A large
     one makes this the mean of the rows less eta, which is best without an excess; one near the
     noise makes it their minimum, softened by the noise. Then each row has a temperature near its
-    own noise, lest one with an uncertain date lies nowhere.
+    own noise: by a colder one, a row with an uncertain date would end the level far above itself.
     """
     rows = ends(rate, sigma, eta, data)
     n, noise = rows.number, rows.noise

@@ -50,7 +50,7 @@ from effbayes.models.contract import PADDING, Data, Parameters, bucket_size, dat
 from effbayes.models.hierarchical_space import Space
 from effbayes.models.least_squares import LeastSquares, least_squares
 from effbayes.models.population import own_estimate, population_mean, rate_in_errors
-from effbayes.models.priors import HierarchicalPriors
+from effbayes.models.priors import MEDIAN_OF_HALF_NORMAL, HierarchicalPriors
 from effbayes.models.propriety import require_scatter
 from effbayes.models.simulation import reported, with_values
 from effbayes.models.trend_model import TrendModel
@@ -153,18 +153,14 @@ class Hierarchical:
         away = (jnp.log(data.sigma_far) - noise.centre) / noise.scale
         away = jnp.where(far, jnp.clip(away, 0.0, FARTHEST), 0.0)
         members = jnp.zeros((data.y.shape[0], 3)).at[:, SIGMA].set(away)
-        start = jnp.concatenate(
-            [
-                jnp.stack([jnp.zeros(()), space.tau_axis(tau), space.s_axis.coordinate(s)]),
-                members.ravel(),
-            ]
-        )
+        population = [jnp.zeros(()), space.tau_axis(tau), space.s_axis.coordinate(s)]
+        start = jnp.concatenate([jnp.stack(population), members.ravel()])
         return start + 0.3 * jax.random.normal(key, start.shape)
 
     def _noise_guess(self, data: Data) -> Scalar:
         """Typical noise, from the series that have scatter and one that is as the prior has it."""
         freedoms = jnp.maximum(jnp.sum(data.mask, axis=1) - 2.0, 0.0)
-        of_prior = jnp.log(_MEDIAN_OF_HALF_NORMAL * self.priors.sigma_scale)
+        of_prior = jnp.log(MEDIAN_OF_HALF_NORMAL * self.priors.sigma_scale)
         total = of_prior + freedoms @ jnp.log(data.sigma_guess)
         return jnp.exp(total / (1.0 + jnp.sum(freedoms)))
 
@@ -282,9 +278,6 @@ def _level(fit: LeastSquares, rate: Array, data: Data, prior_sd: float) -> Norma
     precision = fit.weight + prior_sd**-2
     centre = (fit.weight * level + data.y_mean * prior_sd**-2) / precision
     return Normal(centre, precision**-0.5)
-
-
-_MEDIAN_OF_HALF_NORMAL = 0.6745
 
 
 def _typical(sigma: Array) -> Array:

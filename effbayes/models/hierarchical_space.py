@@ -32,7 +32,8 @@ class Space:
 
     def tau(self, z: Scalar) -> tuple[Scalar, Scalar]:
         """Spread of the population at its coordinate, and the log of its slope there."""
-        return _softplus(z, 0.5 * self.priors.tau_scale)
+        unit = 0.5 * self.priors.tau_scale
+        return unit * jax.nn.softplus(z), jnp.log(unit) + jax.nn.log_sigmoid(z)
 
     def tau_axis(self, tau: Scalar) -> Scalar:
         """Inverse of `tau`."""
@@ -46,7 +47,3 @@ class Space:
     def log_sigma(self, s: Scalar) -> Normal:
         """Approximate distribution of each series' log noise given the typical one."""
         return log_noise(jnp.log(s), self.priors.sigma_spread, *scatter(self.data))
-
-
-def _softplus(z: Scalar, scale: float) -> tuple[Scalar, Scalar]:
-    return scale * jax.nn.softplus(z), jnp.log(scale) + jax.nn.log_sigmoid(z)

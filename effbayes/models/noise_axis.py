@@ -29,7 +29,7 @@ class NoiseAxis(NamedTuple):
     that a step of a sampler must not jump.
     """
 
-    unit: float
+    unit: Scalar | float
     centre: Scalar | float
     scale: Scalar | float
 
@@ -47,7 +47,7 @@ class NoiseAxis(NamedTuple):
         return -_POWER * softplus_inverse(jnp.exp(_LOG_OF_LOG_2 - fallen / _POWER))
 
 
-def axis_of(log_noise: Normal, unit: float) -> NoiseAxis:
+def axis_of(log_noise: Normal, unit: Scalar | float) -> NoiseAxis:
     """The axis that has the centre, and there nearly the scale, of a normal log noise."""
     part = jnp.exp(log_noise.centre) / unit
     centre = softplus_inverse(part)

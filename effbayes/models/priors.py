@@ -16,6 +16,9 @@ KINDS = ("default", "signed", "reference")
 SMALLEST, LARGEST = 1e-150, 1e150
 """Of every number of a prior: squares of them, and inverses of squares, are numbers too."""
 
+MEDIAN_OF_HALF_NORMAL = 0.6745
+"""In its scale."""
+
 
 @dataclass(frozen=True)
 class TrendPriors:

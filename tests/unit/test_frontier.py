@@ -12,6 +12,7 @@ from scipy import integrate, stats
 
 import effbayes as eb
 from effbayes import runtime
+from effbayes.inference import lanes
 from effbayes.models import contract, frontier, loglinear
 from effbayes.models.frontier import Frontier, Priors
 
@@ -188,6 +189,22 @@ def test_a_row_with_an_uncertain_date_makes_no_cliff_either(ratio):
         slopes = np.asarray(slope(jnp.asarray(around + np.array([-1.0, -2.0, 0.0, ratio]))))
     assert np.sum(np.asarray(data.date_sd) > 0.0) == 1
     assert np.max(np.abs(slopes)) < 40.0
+
+
+def test_numbers_of_priors_may_be_arguments_of_a_program(alexnet):
+    """As those of lanes are, each with priors of its own."""
+    numbers = {"sigma_scale": 0.4, "eta_scale": 1.3}
+    with runtime.on_device("cpu"):
+        data = arrays(alexnet.where("all"))
+        position = jnp.array([0.3, -0.7, 0.1, -1.0])
+
+        def density(numbers):
+            model = lanes.with_priors(Frontier(), numbers, checked=False)
+            return model.log_density(position, data)
+
+        traced = float(jax.jit(density)(numbers))
+        fixed = float(Frontier(Priors(**numbers)).log_density(position, data))
+    assert traced == pytest.approx(fixed, rel=1e-12)
 
 
 def test_prior_draws_follow_the_priors(series):
